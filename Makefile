@@ -1,0 +1,21 @@
+# `make` is what must be green before a push; `.ci/run` calls it and the longer targets.
+CARGO ?= cargo
+RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clippy::indexing_slicing \
+	-A clippy::string_slice -A clippy::arithmetic_side_effects -A clippy::as_conversions \
+	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub
+
+.PHONY: all check fmt lint test doc
+all check: fmt lint test doc
+
+fmt:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy --locked --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --all-targets -- -D warnings $(RELAXED)
+
+test:
+	$(CARGO) test --locked
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items

@@ -1,0 +1,1 @@
+//! Sign-bytes: the only bytes that are ever signed.

@@ -1,0 +1,1 @@
+//! The process: parse, open everything, spawn, supervise, exit code.

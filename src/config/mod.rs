@@ -1,0 +1,1 @@
+//! Configuration text to values, with every problem at once.

@@ -1,0 +1,1 @@
+//! Files: owner and mode, atomic creation, moving aside.

@@ -1,0 +1,1 @@
+//! The signing rules: what may be signed, given what was signed before.

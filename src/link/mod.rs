@@ -1,0 +1,1 @@
+//! A connected validator: sockets, deadlines, messages.

@@ -1,0 +1,5 @@
+//! The `tmkms` binary.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! SecretConnection: handshake and frames, without a socket.

@@ -1,0 +1,1 @@
+//! One chain: judge, commit, sign, answer.

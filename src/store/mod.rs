@@ -1,0 +1,1 @@
+//! The state file: a permitted slot becomes a committed one.

@@ -1,0 +1,1 @@
+//! Messages of the privval protocol, to and from bytes.
