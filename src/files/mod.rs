@@ -20,7 +20,8 @@ use std::{
 
 pub use identity::Identity;
 pub use read::{FILE_MAX_LEN, Warning, loose_directories, read_foreign, read_secret};
-pub use write::{create, create_dir_private, move_aside, replace_atomic};
+pub(crate) use write::sync_directory;
+pub use write::{create, create_dir_private, keep_as, move_aside, replace_atomic};
 
 /// What is wrong with which file.
 #[derive(Debug)]

@@ -82,6 +82,28 @@ pub fn move_aside(path: &Path, to: &Path) -> Result<(), Error> {
     sync_directory(path)
 }
 
+/// Gives the file that `path` leads to a second name, `to`, so that it is kept when `path` is replaced.
+///
+/// # Errors
+///
+/// [`Problem::Exists`] if another file has the name `to`; the system's. Nothing is ever overwritten.
+pub fn keep_as(path: &Path, to: &Path) -> Result<(), Error> {
+    let real = path.canonicalize().map_err(Error::system(path, "examine"))?;
+    match fs::hard_link(&real, to) {
+        Ok(()) => sync_directory(to),
+        // One that was cut short has linked it already.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let (ours, theirs) = (Identity::at(&real)?, Identity::at(to)?);
+            if ours == theirs {
+                Ok(())
+            } else {
+                Err(Error::new(to, Problem::Exists))
+            }
+        }
+        Err(error) => Err(Error::system(to, "link")(error)),
+    }
+}
+
 /// Makes a directory, and those above it, with mode 0700. One that is there already is left as it is.
 ///
 /// # Errors
@@ -202,7 +224,7 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
-fn sync_directory(path: &Path) -> Result<(), Error> {
+pub(crate) fn sync_directory(path: &Path) -> Result<(), Error> {
     let directory = directory(path);
     let synced = File::open(directory).and_then(|handle| handle.sync_all());
     match synced {

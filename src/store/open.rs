@@ -3,20 +3,23 @@
 
 use core::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, OFlags, RenameFlags};
+use rustix::fs::OFlags;
 
 use super::foreign::{self, OriginError};
 use super::record::{self, Contents, Damage, Header, Record, Status, offset};
 use super::Store;
+use crate::files;
 use crate::guard::Watermark;
 use crate::types::{ChainId, PublicKey};
 
 /// How often locking is tried again when the path changes hands meanwhile.
 const LOCK_TRIES: usize = 16;
+/// How many originals of one kind are kept beside a state.
+const KEPT_MAX: u32 = 99;
 /// What a foreign state file may measure. The largest known has under 2 KiB.
 const MAX_LEN: u64 = 64 * 1024;
 
@@ -103,8 +106,8 @@ pub enum OpenError {
     OtherKey(PublicKey),
     /// This copy was retired when its state went elsewhere.
     Retired,
-    /// There is something at the path already.
-    Exists,
+    /// A file could not be made.
+    File(files::Error),
     /// The system said no.
     Io(io::Error),
 }
@@ -239,13 +242,13 @@ impl Convertible {
     ///
     /// I/O; the path then still names the original.
     pub fn adopt(self) -> Result<Adopted, OpenError> {
-        let kept = keep(&self.held.path, &format!("old-{}", self.format.word()))
-            .map_err(OpenError::Io)?;
+        let kept = keep(&self.held.path, self.format.word())?;
+        // The lock on the original is held until the new file is locked.
         let store = make(
             &self.held.path,
-            self.header,
+            &self.header,
             self.watermark,
-            Place::Replacing,
+            files::replace_atomic,
         )?;
         Ok(Adopted { store, kept })
     }
@@ -262,7 +265,7 @@ impl Vacant {
     ///
     /// # Errors
     ///
-    /// I/O, or [`OpenError::Exists`] if another process was faster.
+    /// [`OpenError::File`], also if another process was faster; [`OpenError::Locked`].
     pub fn create(self, initial: &Initial) -> Result<Store, OpenError> {
         let origin = match &initial.origin {
             None => None,
@@ -277,94 +280,50 @@ impl Vacant {
             public_key: self.public_key,
             origin,
         };
-        make(&self.path, header, initial.watermark, Place::Vacant)
+        make(&self.path, &header, initial.watermark, files::create)
     }
 }
 
-/// What a new state file is put over.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Vacant,
-    Replacing,
-}
-
-/// Makes a state file beside its place, whole and synced, locks it, and renames it into place.
-fn make(path: &Path, header: Header, watermark: Watermark, place: Place) -> Result<Store, OpenError> {
+/// Puts a whole and synced state file in its place with `publish`, locks it, and opens it.
+fn make(
+    path: &Path,
+    header: &Header,
+    watermark: Watermark,
+    publish: impl FnOnce(&Path, &[u8], u32) -> Result<(), files::Error>,
+) -> Result<Store, OpenError> {
     let newest = Record {
         sequence: 1,
         status: Status::New,
         watermark,
     };
-    let bytes = Contents::render(&header, &newest)
+    let bytes = Contents::render(header, &newest)
         .ok_or_else(|| OpenError::Io(io::ErrorKind::InvalidFilename.into()))?;
-    let contents = Contents::parse(&bytes).map_err(OpenError::Damaged)?;
-    let temporary = crate::files::beside(path, "new");
-    let made = write_new(&temporary, &bytes).and_then(|file| {
-        file.try_lock().map_err(io::Error::from)?;
-        let flags = match place {
-            Place::Vacant => RenameFlags::NOREPLACE,
-            Place::Replacing => RenameFlags::empty(),
-        };
-        rustix::fs::renameat_with(CWD, &temporary, CWD, path, flags)?;
-        crate::files::sync_parent(path)?;
-        Ok(file)
-    });
-    match made {
-        Ok(file) => Ok(Held::new(file, path).map_err(OpenError::Io)?.into_store(contents)),
-        Err(error) => {
-            // Nothing is lost with it, and the next attempt begins by removing it.
-            drop(std::fs::remove_file(&temporary));
-            Err(match error.kind() {
-                io::ErrorKind::AlreadyExists => OpenError::Exists,
-                _ => OpenError::Io(error),
-            })
-        }
+    publish(path, &bytes, 0o600).map_err(OpenError::File)?;
+    match find(path, &header.chain_id, &header.public_key)? {
+        Found::Ours(ready) => ready.open(),
+        Found::Foreign(_) | Found::Missing(_) => Err(OpenError::Locked),
     }
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<File> {
-    match std::fs::remove_file(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    Ok(file)
-}
-
-/// Gives the file at `path` a second name, `PATH.SUFFIX` or the next free `PATH.SUFFIX.N`.
-fn keep(path: &Path, suffix: &str) -> io::Result<PathBuf> {
-    let original = std::fs::metadata(path)?;
-    for attempt in 0..1000_u32 {
+/// Keeps what lies at `path` under `PATH.old-WORD`, or the next free `PATH.old-WORD.N`.
+fn keep(path: &Path, word: &str) -> Result<PathBuf, OpenError> {
+    let mut attempt = 0_u32;
+    loop {
         let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{suffix}"));
+        name.push(format!(".old-{word}"));
         if attempt > 0 {
             name.push(format!(".{attempt}"));
         }
         let kept = PathBuf::from(name);
-        match std::fs::hard_link(path, &kept) {
-            Ok(()) => {
-                crate::files::sync_parent(path)?;
-                return Ok(kept);
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // A conversion that was cut short has linked it already.
-                let there = std::fs::metadata(&kept)?;
-                if (there.dev(), there.ino()) == (original.dev(), original.ino()) {
-                    return Ok(kept);
-                }
-            }
-            Err(error) => return Err(error),
+        match files::keep_as(path, &kept) {
+            Ok(()) => return Ok(kept),
+            Err(files::Error {
+                problem: files::Problem::Exists,
+                ..
+            }) if attempt < KEPT_MAX => attempt = attempt.saturating_add(1),
+            Err(error) => return Err(OpenError::File(error)),
         }
     }
-    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// An open file that is locked, and is the one that its path names.
@@ -453,7 +412,13 @@ impl fmt::Display for OpenError {
             Self::Retired => {
                 f.write_str("it is retired: this state went elsewhere, and this copy may not sign")
             }
-            Self::Exists => f.write_str("there is a file already"),
+            Self::File(error) => {
+                error.fmt(f)?;
+                match std::error::Error::source(error) {
+                    Some(source) => write!(f, ": {source}"),
+                    None => Ok(()),
+                }
+            }
             Self::Io(error) => error.fmt(f),
         }
     }

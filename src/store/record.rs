@@ -26,6 +26,8 @@ pub(super) const BLOCK_LEN: usize = 4096;
 pub(super) const RECORD_LEN: usize = 512;
 /// Exactly this long, always.
 pub(super) const FILE_LEN: usize = 3 * BLOCK_LEN;
+/// The same, as the system counts.
+pub(super) const FILE_LEN_U64: u64 = 3 * 4096;
 
 /// How every state file of ours begins.
 pub(super) const MAGIC: &[u8] = br#"{"tmkms_state":1,"#;
