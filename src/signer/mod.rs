@@ -107,76 +107,74 @@ impl<B: Backend> Signer<B> {
     }
 
     /// Answers one request into `reply`, and says what became of it.
-    pub fn answer(&self, request: &Request<'_>, max_height: Option<Height>, reply: &mut Reply) -> Outcome {
-        let Reply { message, text } = reply;
+    pub fn answer(
+        &self,
+        request: &Request<'_>,
+        max_height: Option<Height>,
+        reply: &mut Reply,
+    ) -> Outcome {
+        match self.fulfil(request, max_height, &mut reply.message) {
+            Ok(outcome) => outcome,
+            Err(refusal) => {
+                reply.text.clear();
+                // Writing to a String cannot fail.
+                drop(write!(reply.text, "{refusal}"));
+                let refused = request.refuse(wire::Refusal {
+                    code: refusal.code(),
+                    description: &reply.text,
+                });
+                wire::encode(&refused, &mut reply.message);
+                Outcome::Refused(refusal)
+            }
+        }
+    }
+
+    fn fulfil(
+        &self,
+        request: &Request<'_>,
+        max_height: Option<Height>,
+        message: &mut Vec<u8>,
+    ) -> Result<Outcome, Refusal> {
         match request {
             Request::Ping => {
                 wire::encode(&Response::Ping, message);
-                Outcome::Served
+                Ok(Outcome::Served)
             }
             Request::PubKey { chain_id } => {
-                if !chain_id.is_empty() && *chain_id != self.chain_id.as_bytes() {
-                    let refusal = Refusal::OtherChain(self.chain_id);
-                    return refused(refusal, reply, |code, description| Response::PubKeyError {
-                        code,
-                        description,
-                    });
+                // Nodes before v0.37 may leave it out.
+                if !chain_id.is_empty() {
+                    self.check_chain(chain_id)?;
                 }
                 wire::encode(&Response::PubKey(self.public_key), message);
-                Outcome::Served
+                Ok(Outcome::Served)
             }
             Request::SignVote {
                 vote,
                 chain_id,
                 skip_extension_signing,
             } => {
-                let extensions = if *skip_extension_signing {
-                    None
-                } else {
-                    Some(vote.extension)
+                let extension = (!skip_extension_signing).then_some(vote.extension);
+                let signed = self.vote(vote, chain_id, extension, max_height)?;
+                let response = Response::Vote {
+                    request: vote,
+                    timestamp: signed.sign_bytes.timestamp(),
+                    signature: &signed.signature,
+                    extension_signature: signed.extension.as_ref(),
                 };
-                match self.vote(vote, chain_id, extensions, max_height) {
-                    Ok(signed) => {
-                        wire::encode(
-                            &Response::Vote {
-                                request: vote,
-                                timestamp: signed.sign_bytes.timestamp(),
-                                signature: &signed.signature,
-                                extension_signature: signed.extension.as_ref(),
-                            },
-                            message,
-                        );
-                        signed.outcome()
-                    }
-                    Err(refusal) => refused(refusal, reply, |code, description| {
-                        Response::VoteError { code, description }
-                    }),
-                }
+                wire::encode(&response, message);
+                Ok(signed.outcome())
             }
             Request::SignProposal { proposal, chain_id } => {
-                match self.proposal(proposal, chain_id, max_height) {
-                    Ok(signed) => {
-                        wire::encode(
-                            &Response::Proposal {
-                                request: proposal,
-                                timestamp: signed.sign_bytes.timestamp(),
-                                signature: &signed.signature,
-                            },
-                            message,
-                        );
-                        signed.outcome()
-                    }
-                    Err(refusal) => refused(refusal, reply, |code, description| {
-                        Response::ProposalError { code, description }
-                    }),
-                }
+                let signed = self.proposal(proposal, chain_id, max_height)?;
+                let response = Response::Proposal {
+                    request: proposal,
+                    timestamp: signed.sign_bytes.timestamp(),
+                    signature: &signed.signature,
+                };
+                wire::encode(&response, message);
+                Ok(signed.outcome())
             }
-            Request::RawBytes => {
-                text.clear();
-                refused(Refusal::RawBytes, reply, |code, description| {
-                    Response::RawBytesError { code, description }
-                })
-            }
+            Request::RawBytes => Err(Refusal::RawBytes),
         }
     }
 
@@ -293,18 +291,6 @@ fn check_height(height: Height, max_height: Option<Height>) -> Result<(), Refusa
         Some(max) if height > max => Err(Refusal::AboveMaxHeight { height, max }),
         _ => Ok(()),
     }
-}
-
-fn refused<'r>(
-    refusal: Refusal,
-    reply: &'r mut Reply,
-    response: impl FnOnce(i32, &'r str) -> Response<'r>,
-) -> Outcome {
-    reply.text.clear();
-    // Writing to a String cannot fail.
-    drop(write!(reply.text, "{refusal}"));
-    wire::encode(&response(refusal.code(), &reply.text), &mut reply.message);
-    Outcome::Refused(refusal)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod exclusive;
 pub mod foreign;
 pub mod mark;
 mod open;
+pub mod origin;
 mod record;
 
 use core::fmt;
@@ -31,6 +32,7 @@ pub use record::{Damage, Status};
 use crate::canon::{self, SignBytes};
 use crate::guard::{self, Permit, Refusal, Replay, Verdict, Watermark};
 use crate::types::{ChainId, PublicKey, Step};
+use origin::OriginError;
 use record::{Header, Record, offset};
 
 /// A slot that is on disk: what a backend needs to see before it signs.
@@ -81,7 +83,7 @@ pub enum Error {
 #[derive(Debug)]
 pub enum RefreshError {
     /// It is there and cannot be read, or is no state of this chain and key.
-    Origin(foreign::OriginError),
+    Origin(OriginError),
     /// What it says could not be kept.
     Store(Error),
 }
@@ -139,12 +141,16 @@ impl Store {
     ///
     /// [`RefreshError`]; the watermark is as it was, and nothing should be signed.
     pub fn refresh(&mut self) -> Result<bool, RefreshError> {
-        let Some(origin) = self.header.origin.as_deref().filter(|_| self.newest.status == Status::New)
+        let Some(path) = self.header.origin.as_deref().filter(|_| self.newest.status == Status::New)
         else {
             return Ok(false);
         };
-        let read = foreign::read_origin(Path::new(origin), &self.header.chain_id, &self.header.public_key);
-        match read.map_err(RefreshError::Origin)? {
+        let seen = match origin::read(Path::new(path), &self.header.chain_id, &self.header.public_key) {
+            // A node that was started without its key has made itself another: no word of ours.
+            Err(OriginError::OtherKey) => None,
+            other => other.map_err(RefreshError::Origin)?,
+        };
+        match seen {
             Some(seen) if seen.position() > self.newest.watermark.position() => {
                 self.write(Status::New, seen).map_err(RefreshError::Store)?;
                 Ok(true)

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::foreign::{self, OriginError};
+use super::foreign;
+use super::origin::OriginError;
 use super::record::{self, Contents, Damage, Header, Record, Status, offset};
 use super::Store;
 use crate::files;
@@ -179,7 +180,7 @@ pub fn peek(path: &Path) -> Result<Option<Snapshot>, OpenError> {
             public_key: None,
             status: None,
             format: Some(foreign.format),
-            watermark: foreign.position(),
+            watermark: foreign.unchecked_watermark(),
         }));
     }
     let contents = Contents::parse(&bytes).map_err(OpenError::Damaged)?;
