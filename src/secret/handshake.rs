@@ -32,6 +32,10 @@ pub struct Hello {
 
 impl Hello {
     /// Begins with `ephemeral`: 32 fresh random bytes, never used before, not yet clamped.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "taken over: wiped when this returns, and not there to be used again"
+    )]
     #[must_use]
     pub fn new(ephemeral: Zeroizing<[u8; 32]>) -> Self {
         let secret = StaticSecret::from(*ephemeral);
