@@ -66,7 +66,7 @@ impl<'a> Canonical<'a> {
             height: 0,
             round: 0,
             block_id: BlockId::default(),
-            timestamp: Timestamp::ABSENT,
+            timestamp: Timestamp::default(),
             chain_id: &[],
         };
         if kind == PROPOSAL {

@@ -100,12 +100,6 @@ impl Message for PartSetHeader<'_> {
 }
 
 impl Timestamp {
-    /// What an absent timestamp stands for: Go's zero time, the first second of the year 1.
-    pub const ABSENT: Self = Self {
-        seconds: types::Timestamp::GO_ZERO.seconds(),
-        nanos: types::Timestamp::GO_ZERO.nanos(),
-    };
-
     /// Reads a timestamp; an empty message is the beginning of 1970.
     ///
     /// # Errors
@@ -131,6 +125,13 @@ impl Timestamp {
     #[must_use]
     pub const fn valid(self) -> Option<types::Timestamp> {
         types::Timestamp::new(self.seconds, self.nanos)
+    }
+}
+
+impl Default for Timestamp {
+    /// What an absent timestamp stands for: Go's zero time, the first second of the year 1.
+    fn default() -> Self {
+        types::Timestamp::GO_ZERO.into()
     }
 }
 

@@ -399,7 +399,7 @@ mod tests {
         let all = every();
         let without_time = |it: &SignBytes| {
             let mut message = Canonical::read(it.as_bytes()).unwrap();
-            message.timestamp = super::super::parts::Timestamp::ABSENT;
+            message.timestamp = super::super::parts::Timestamp::default();
             let mut bytes = Vec::new();
             writer::delimited(&mut bytes, &message);
             bytes
