@@ -4,6 +4,7 @@ mod command;
 mod exit;
 mod home;
 mod report;
+mod setup;
 mod softsign;
 mod start;
 mod state;
