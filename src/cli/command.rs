@@ -248,7 +248,9 @@ impl Command {
     pub(super) fn help(&self) -> String {
         let mut text = format!("{}\n\n  {}\n", self.about, self.usage());
         for flag in self.flags {
-            let short = flag.short.map_or("    ".to_owned(), |short| format!("-{short}, "));
+            let short = flag
+                .short
+                .map_or("    ".to_owned(), |short| format!("-{short}, "));
             let name = match flag.value {
                 Some(value) => format!("{short}--{} {value}", flag.long),
                 None => format!("{short}--{}", flag.long),
@@ -279,7 +281,10 @@ impl Arguments {
     }
 
     /// The value of a flag as something that can be parsed from text.
-    pub(super) fn parsed<T: core::str::FromStr>(&self, long: &str) -> Result<Option<T>, lexopt::Error>
+    pub(super) fn parsed<T: core::str::FromStr>(
+        &self,
+        long: &str,
+    ) -> Result<Option<T>, lexopt::Error>
     where
         T::Err: Into<Box<dyn core::error::Error + Send + Sync>>,
     {
@@ -327,12 +332,19 @@ mod tests {
 
     #[test]
     fn kengen_is_keygen() {
-        assert_eq!(find(&["softsign", "kengen"]).unwrap().words, ["softsign", "keygen"]);
+        assert_eq!(
+            find(&["softsign", "kengen"]).unwrap().words,
+            ["softsign", "keygen"]
+        );
     }
 
     #[test]
     fn flags_and_operands_come_in_any_order() {
-        let arguments = parse(&["state", "init"], &["a-1", "--height=5", "b-2", "-c", "x.toml"]).unwrap();
+        let arguments = parse(
+            &["state", "init"],
+            &["a-1", "--height=5", "b-2", "-c", "x.toml"],
+        )
+        .unwrap();
         assert_eq!(arguments.parsed::<i64>("height").unwrap(), Some(5));
         assert_eq!(arguments.value("config").unwrap(), "x.toml");
         assert_eq!(arguments.operands, ["a-1", "b-2"]);

@@ -23,7 +23,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     Ok(match made {
         Ok(()) => Exit::Done,
         Err(error) => {
-            complain(&error, "what was made is whole: mend the cause and run the command again");
+            complain(
+                &error,
+                "what was made is whole: mend the cause and run the command again",
+            );
             Exit::Failed
         }
     })
@@ -31,20 +34,34 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
 
 fn make(home: &Path, networks: &[crate::config::Network]) -> Result<(), String> {
     let Some(home_text) = home.to_str() else {
-        return Err(format!("{} is not UTF-8, so no configuration can name it", home.display()));
+        return Err(format!(
+            "{} is not UTF-8, so no configuration can name it",
+            home.display()
+        ));
     };
-    for directory in [home, &home.join("secrets"), &home.join("state"), &home.join("schema")] {
+    for directory in [
+        home,
+        &home.join("secrets"),
+        &home.join("state"),
+        &home.join("schema"),
+    ] {
         files::create_dir_private(directory).map_err(|error| with_cause(&error))?;
     }
     let config = home.join("tmkms.toml");
-    note(&config, files::create(&config, template(home_text, networks).as_bytes(), 0o600))?;
+    note(
+        &config,
+        files::create(&config, template(home_text, networks).as_bytes(), 0o600),
+    )?;
 
     let identity = home.join("secrets/kms-identity.key");
     if identity.symlink_metadata().is_ok() {
         say(&format!("left as it was: {}\n", identity.display()));
     } else {
         let key = softsign::generate().map_err(|error| with_cause(&error))?;
-        note(&identity, files::create(&identity, key.to_base64_seed().as_bytes(), 0o600))?;
+        note(
+            &identity,
+            files::create(&identity, key.to_base64_seed().as_bytes(), 0o600),
+        )?;
     }
     say(&format!(
         "\nnext: the consensus key, `tmkms softsign import KEY.json {}`,\n\

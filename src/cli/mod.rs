@@ -30,7 +30,10 @@ pub fn main() -> ExitCode {
     match dispatch(&mut parser) {
         Ok(exit) => exit,
         Err(error) => {
-            complain(&error, "`tmkms help` lists the commands, `tmkms help COMMAND` explains one");
+            complain(
+                &error,
+                "`tmkms help` lists the commands, `tmkms help COMMAND` explains one",
+            );
             Exit::Usage
         }
     }
@@ -108,7 +111,10 @@ fn help(topic: &[OsString]) -> Result<Exit, lexopt::Error> {
     if !command::is_group(group) {
         return Err(lexopt::Error::UnexpectedArgument((*group).into()));
     }
-    for command in command::COMMANDS.iter().filter(|command| command.words.first() == Some(group)) {
+    for command in command::COMMANDS
+        .iter()
+        .filter(|command| command.words.first() == Some(group))
+    {
         say(&format!("{}\n", command.help()));
     }
     Ok(Exit::Done)

@@ -72,7 +72,13 @@ impl Report {
     }
 
     /// Notes a problem of the class `exit`.
-    pub(super) fn problem(&mut self, exit: Exit, position: Position, message: String, cure: String) {
+    pub(super) fn problem(
+        &mut self,
+        exit: Exit,
+        position: Position,
+        message: String,
+        cure: String,
+    ) {
         self.add(
             exit,
             Problem {

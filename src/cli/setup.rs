@@ -7,7 +7,9 @@ use zeroize::Zeroizing;
 
 use super::Exit;
 use super::report::{Report, quoted, with_cause};
-use crate::config::{self, Chain, Config, FileFormat, KeyFormat, KeyType, Position, Problem, Softsign, Spanned};
+use crate::config::{
+    self, Chain, Config, FileFormat, KeyFormat, KeyType, Position, Problem, Softsign, Spanned,
+};
 use crate::files;
 use crate::keys::{self, ImportError, Prefix, SigningKey};
 use crate::types::PublicKey;
@@ -38,7 +40,11 @@ pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
             continue;
         };
         for id in &provider.chain_ids {
-            let Some(chain) = config.chains.iter().find(|chain| chain.id.value == id.value) else {
+            let Some(chain) = config
+                .chains
+                .iter()
+                .find(|chain| chain.id.value == id.value)
+            else {
                 continue;
             };
             // A value for each chain: a key is shared by nobody.
@@ -86,7 +92,9 @@ fn read_config(file: &Path, report: &mut Report) -> Config {
 /// The configuration may hold a password, so it is wiped; it need not be a secret.
 fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
     use std::io::Read as _;
-    let limit = u64::try_from(config::TEXT_MAX_LEN).unwrap_or(u64::MAX).saturating_add(1);
+    let limit = u64::try_from(config::TEXT_MAX_LEN)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
     let mut text = Zeroizing::new(String::new());
     let opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
     match opened.take(limit).read_to_string(&mut text) {
@@ -110,7 +118,12 @@ fn read_secret(path: &Spanned<PathBuf>, report: &mut Report) -> Option<Zeroizing
     match files::read_secret(&path.value) {
         Ok(bytes) => Some(bytes),
         Err(error) => {
-            report.problem(Exit::Key, path.position, with_cause(&error), secret_cure(&error));
+            report.problem(
+                Exit::Key,
+                path.position,
+                with_cause(&error),
+                secret_cure(&error),
+            );
             None
         }
     }
@@ -119,11 +132,15 @@ fn read_secret(path: &Spanned<PathBuf>, report: &mut Report) -> Option<Zeroizing
 fn secret_cure(error: &files::Error) -> String {
     let path = quoted(&error.path);
     match &error.problem {
-        files::Problem::System { error, .. } if error.kind() == std::io::ErrorKind::NotFound => format!(
-            "make it with `tmkms softsign keygen {path}`, or take a validator's over with `tmkms softsign import KEY.json {path}`"
-        ),
+        files::Problem::System { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
+            format!(
+                "make it with `tmkms softsign keygen {path}`, or take a validator's over with `tmkms softsign import KEY.json {path}`"
+            )
+        }
         files::Problem::System { .. } => "is the path right, and may this user read it?".to_owned(),
-        files::Problem::Wide { .. } => "run that chmod; was the key seen by others meanwhile?".to_owned(),
+        files::Problem::Wide { .. } => {
+            "run that chmod; was the key seen by others meanwhile?".to_owned()
+        }
         files::Problem::Owner { .. } => "run that chown".to_owned(),
         files::Problem::NotAFile
         | files::Problem::TooLong
@@ -143,7 +160,7 @@ fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
     report.problem(
         Exit::Key,
         path.position,
-        format!("{}: {error}", path.value.display()),
+        format!("{} {error}", path.value.display()),
         format!(
             "take the validator's key over with `tmkms softsign import KEY.json {}`",
             quoted(&path.value)
@@ -165,7 +182,7 @@ fn check_account(provider: &Softsign, report: &mut Report) {
         Err(error) => report.problem(
             Exit::Key,
             provider.path.position,
-            format!("{}: {error}", provider.path.value.display()),
+            format!("{} {error}", provider.path.value.display()),
             "this program signs no transactions: remove the provider".to_owned(),
         ),
     }
@@ -184,8 +201,11 @@ pub(super) fn identity(
             report.problem(
                 Exit::Key,
                 path.position,
-                format!("{}: {error}", path.value.display()),
-                format!("make an identity key: tmkms softsign keygen {}", quoted(&path.value)),
+                format!("{} {error}", path.value.display()),
+                format!(
+                    "make an identity key: tmkms softsign keygen {}",
+                    quoted(&path.value)
+                ),
             );
             return None;
         }
@@ -209,7 +229,8 @@ pub(super) fn display(key: &PublicKey, format: &KeyFormat) -> String {
         KeyFormat::Bech32 {
             consensus_key_prefix,
             ..
-        } => Prefix::new(consensus_key_prefix).map_or_else(|_| key.to_hex(), |prefix| key.to_bech32(&prefix)),
+        } => Prefix::new(consensus_key_prefix)
+            .map_or_else(|_| key.to_hex(), |prefix| key.to_bech32(&prefix)),
         KeyFormat::CosmosJson => key.to_cosmos_json(),
         KeyFormat::Hex => key.to_hex(),
     }

@@ -76,7 +76,10 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
     let (bytes, warnings) = match files::read_foreign(input) {
         Ok(read) => read,
         Err(error) => {
-            complain(&with_cause(&error), "INPUT is the validator's priv_validator_key.json");
+            complain(
+                &with_cause(&error),
+                "INPUT is the validator's priv_validator_key.json",
+            );
             return Exit::Key;
         }
     };
@@ -87,7 +90,7 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
         Ok(imported) => imported.key,
         Err(error) => {
             complain(
-                &format_args!("{}: {error}", input.display()),
+                &format_args!("{} {error}", input.display()),
                 "INPUT is the validator's priv_validator_key.json; nothing was written",
             );
             return Exit::Key;
@@ -114,7 +117,11 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
     match found {
         _ if known => say("this key was here before, so its state goes on where it was\n"),
         Some((watermark, origin)) => {
-            let about = format!("signed up to {} by the node, as {} says", watermark.position(), origin.display());
+            let about = format!(
+                "signed up to {} by the node, as {} says",
+                watermark.position(),
+                origin.display()
+            );
             let mark = Mark {
                 public_key,
                 watermark,
@@ -138,7 +145,11 @@ fn node_state(
     key: &PublicKey,
 ) -> Result<Option<(Watermark, PathBuf)>, (PathBuf, String)> {
     // Through symbolic links: the state lies beside the real key.
-    let Some(directory) = input.canonicalize().ok().and_then(|real| real.parent().map(Path::to_owned)) else {
+    let Some(directory) = input
+        .canonicalize()
+        .ok()
+        .and_then(|real| real.parent().map(Path::to_owned))
+    else {
         return Ok(None);
     };
     let Ok(path) = directory.join(NODE_STATE).canonicalize() else {
@@ -146,7 +157,7 @@ fn node_state(
     };
     let tell = |error: String| (path.clone(), error);
     let (bytes, _) = files::read_foreign(&path).map_err(|error| tell(with_cause(&error)))?;
-    let foreign = foreign::read(&bytes).map_err(|error| tell(error.to_string()))?;
+    let foreign = foreign::read(&bytes).map_err(|error| tell(format!("it {error}")))?;
     let watermark = match foreign.chain_id() {
         Some(chain) => foreign
             .watermark(&chain, key)
@@ -172,7 +183,9 @@ fn leave_mark(path: &Path, mark: &Mark, about: &str) {
     // A mark that lies there belongs to a key that was moved aside.
     let left = mark::remove(path).and_then(|()| mark::leave(path, mark));
     match left {
-        Ok(true) => say(&format!("`tmkms start` will begin its state once: {about}\n")),
+        Ok(true) => say(&format!(
+            "`tmkms start` will begin its state once: {about}\n"
+        )),
         Ok(false) => say(
             "this file system does not tell when a file was made, so `start` cannot begin the state by itself:\n  \
              run `tmkms state init` or `tmkms state import` once tmkms.toml is written\n",
@@ -266,7 +279,9 @@ impl PutError {
     fn complain(&self, path: &Path) -> Exit {
         match self {
             Self::Files(error) => {
-                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                let parent = path
+                    .parent()
+                    .filter(|parent| !parent.as_os_str().is_empty());
                 match parent.filter(|parent| !parent.exists()) {
                     Some(parent) => complain(
                         &with_cause(error),

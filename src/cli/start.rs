@@ -93,7 +93,10 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
             report.problem(
                 Exit::Key,
                 path.position,
-                format!("cannot look for {}: {error}", mark::path(&path.value).display()),
+                format!(
+                    "cannot look for {}: {error}",
+                    mark::path(&path.value).display()
+                ),
                 "may this user read the directory?".to_owned(),
             );
         })
@@ -103,8 +106,15 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
         report.problem(
             Exit::Key,
             path.position,
-            format!("{} cannot be used up: this user may not write to its directory", mark::path(&path.value).display()),
-            format!("run once as a user who may, or remove it and run: tmkms state init -c {} {}", quoted(report.file()), chain.id.value),
+            format!(
+                "{} cannot be used up: this user may not write to its directory",
+                mark::path(&path.value).display()
+            ),
+            format!(
+                "run once as a user who may, or remove it and run: tmkms state init -c {} {}",
+                quoted(report.file()),
+                chain.id.value
+            ),
         );
     }
     let (claim, state) = (claim?, state?);
@@ -131,24 +141,38 @@ fn beginning(mark: mark::Found, chain: &Chain, key: &Path, report: &mut Report) 
         file = quoted(report.file()),
         id = chain.id.value
     );
-    let parent = chain.state_file.value.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = chain
+        .state_file
+        .value
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
         report.problem(
             Exit::State,
             position,
             format!("the directory of the state {state} does not exist"),
-            format!("is a disk not mounted? else: mkdir -m 700 -p {}", quoted(parent)),
+            format!(
+                "is a disk not mounted? else: mkdir -m 700 -p {}",
+                quoted(parent)
+            ),
         );
         return None;
     }
     match mark {
         mark::Found::Valid(mark) => {
-            let signed = mark.watermark.sign_bytes().map(|bytes| bytes.chain_id().to_vec());
+            let signed = mark
+                .watermark
+                .sign_bytes()
+                .map(|bytes| bytes.chain_id().to_vec());
             if signed.is_some_and(|id| id != chain.id.value.as_bytes()) {
                 report.problem(
                     Exit::State,
                     position,
-                    format!("{} was imported from a node on another chain than {}", key.display(), chain.id.value),
+                    format!(
+                        "{} was imported from a node on another chain than {}",
+                        key.display(),
+                        chain.id.value
+                    ),
                     commands,
                 );
                 return None;
@@ -209,7 +233,8 @@ fn claim_problem(error: &ClaimError, chain: &Chain, report: &mut Report) {
         exit,
         setup::position_of(chain),
         format!("{}: {error}", chain.id.value),
-        "stop the other signer; `grep tmkms- /proc/net/unix` shows what is held, `ps` who runs".to_owned(),
+        "stop the other signer; `grep tmkms- /proc/net/unix` shows what is held, `ps` who runs"
+            .to_owned(),
     );
 }
 
@@ -240,7 +265,9 @@ pub(super) fn state_problem(error: &OpenError, chain: &Chain, report: &mut Repor
         OpenError::Retired => format!(
             "sign where the state went; to bring it back, move this file away and run: tmkms state import -c {file} {id} INPUT"
         ),
-        OpenError::File(_) | OpenError::Io(_) => "may this user read and write it, and is its disk mounted?".to_owned(),
+        OpenError::File(_) | OpenError::Io(_) => {
+            "may this user read and write it, and is its disk mounted?".to_owned()
+        }
     };
     report.problem(
         exit,
@@ -258,13 +285,14 @@ fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
     let mut claims = Vec::new();
     for chain in planned {
         let path = chain.chain.state_file.value.clone();
-        let store = open_state(chain.state, chain.begin, chain.marked.as_deref()).map_err(|error| {
-            complain(
-                &format_args!("the state {}: {error}", path.display()),
-                "nothing was signed; mend the cause and start again",
-            );
-            Exit::State
-        })?;
+        let store =
+            open_state(chain.state, chain.begin, chain.marked.as_deref()).map_err(|error| {
+                complain(
+                    &format_args!("the state {}: {error}", path.display()),
+                    "nothing was signed; mend the cause and start again",
+                );
+                Exit::State
+            })?;
         log::info!(
             target: "tmkms::keyring",
             "[keyring:softsign] added consensus Ed25519 key: {}",
@@ -290,7 +318,9 @@ fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
                 validator,
                 identity,
             } = dial;
-            let signer = signers.iter().find(|signer| *signer.chain_id() == validator.chain_id.value)?;
+            let signer = signers
+                .iter()
+                .find(|signer| *signer.chain_id() == validator.chain_id.value)?;
             if let Some(identity) = &identity {
                 log::info!(
                     target: "tmkms::connection::tcp",
@@ -315,7 +345,10 @@ fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
 fn open_state(state: Found, begin: Option<Mark>, marked: Option<&Path>) -> Result<Store, String> {
     let use_up = || match marked {
         Some(key) => mark::remove(key).map_err(|error| {
-            format!("its key's mark {} cannot be removed: {error}", mark::path(key).display())
+            format!(
+                "its key's mark {} cannot be removed: {error}",
+                mark::path(key).display()
+            )
         }),
         None => Ok(()),
     };

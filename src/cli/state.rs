@@ -33,17 +33,27 @@ pub(super) fn show(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
             "{chain:<24} {height:>12} {round:>6} {step:<10} {block:<12} {status:<8} {path}"
         ));
     };
-    row(["CHAIN", "HEIGHT", "ROUND", "STEP", "BLOCK", "STATUS", "FILE"]);
+    row([
+        "CHAIN", "HEIGHT", "ROUND", "STEP", "BLOCK", "STATUS", "FILE",
+    ]);
     for ChainKey { chain, .. } in &chains {
         let path = chain.state_file.value.display().to_string();
         let id = chain.id.value;
         match store::peek(&chain.state_file.value) {
             Ok(Some(state)) => {
                 let position = state.watermark.position();
-                let block = match state.watermark.sign_bytes().map(|bytes| bytes.block_hash().copied()) {
+                let block = match state
+                    .watermark
+                    .sign_bytes()
+                    .map(|bytes| bytes.block_hash().copied())
+                {
                     None => "-".to_owned(),
                     Some(None) => "<nil>".to_owned(),
-                    Some(Some(hash)) => hash.iter().take(5).map(|byte| format!("{byte:02X}")).collect(),
+                    Some(Some(hash)) => hash
+                        .iter()
+                        .take(5)
+                        .map(|byte| format!("{byte:02X}"))
+                        .collect(),
                 };
                 let status = state.status.map_or_else(
                     || state.format.map_or("?", store::foreign::Format::word),
@@ -67,7 +77,11 @@ pub(super) fn show(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         }
     }
     say(&table);
-    Ok(if report.has_problems() { report.finish() } else { Exit::Done })
+    Ok(if report.has_problems() {
+        report.finish()
+    } else {
+        Exit::Done
+    })
 }
 
 /// `state init [--height H [--round R [--step S]]] [CHAIN...]`.
@@ -91,7 +105,11 @@ pub(super) fn init(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     Ok(exits.into_iter().min().unwrap_or(Exit::Done))
 }
 
-fn init_one(chain_key: &ChainKey, begin: Option<Position>, report: &mut Report) -> Result<String, Exit> {
+fn init_one(
+    chain_key: &ChainKey,
+    begin: Option<Position>,
+    report: &mut Report,
+) -> Result<String, Exit> {
     let ChainKey { chain, key, path } = chain_key;
     let public_key = key.public_key();
     let _claim = claim(chain_key)?;
@@ -125,7 +143,10 @@ fn init_one(chain_key: &ChainKey, begin: Option<Position>, report: &mut Report) 
                 && begin <= known
             {
                 complain(
-                    &format_args!("{}: the damaged state was signed up to {known} at least", chain.id.value),
+                    &format_args!(
+                        "{}: the damaged state was signed up to {known} at least",
+                        chain.id.value
+                    ),
                     "give a --height above it, and above the chain's height when this signer stopped",
                 );
                 return Err(Exit::State);
@@ -137,7 +158,10 @@ fn init_one(chain_key: &ChainKey, begin: Option<Position>, report: &mut Report) 
                 Err(error) => return Err(io_exit(&error)),
             };
             let text = create(vacant, Watermark::at(begin), chain_key)?;
-            Ok(format!("{text}; the damaged file is kept as {}", kept.display()))
+            Ok(format!(
+                "{text}; the damaged file is kept as {}",
+                kept.display()
+            ))
         }
         Err(error) => {
             let _ = path;
@@ -154,7 +178,8 @@ fn create(vacant: Vacant, wanted: Watermark, chain_key: &ChainKey) -> Result<Str
         watermark: wanted,
         origin: None,
     };
-    let mark = mark::find(key_file, &chain_key.key.public_key()).map_err(|error| mark_exit(key_file, &error))?;
+    let mark = mark::find(key_file, &chain_key.key.public_key())
+        .map_err(|error| mark_exit(key_file, &error))?;
     if let mark::Found::Valid(mark) = mark {
         let other_chain = mark
             .watermark
@@ -203,7 +228,10 @@ fn import_one(chain_key: &ChainKey, input: &Path, report: &mut Report) -> Result
     let watermark = match read {
         Ok(Some(watermark)) => watermark,
         Ok(None) => {
-            complain(&format_args!("there is no {}", quoted(input)), "name the other program's state file");
+            complain(
+                &format_args!("there is no {}", quoted(input)),
+                "name the other program's state file",
+            );
             return Err(Exit::State);
         }
         Err(error) => {
@@ -244,7 +272,10 @@ fn raise(store: &mut Store, watermark: Watermark) -> Result<String, Exit> {
             watermark.position()
         )),
         Err(error) => {
-            complain(&error, "what was there is still there; mend the cause and run the command again");
+            complain(
+                &error,
+                "what was there is still there; mend the cause and run the command again",
+            );
             Err(Exit::State)
         }
     }
@@ -256,10 +287,9 @@ fn beginning(arguments: &Arguments) -> Result<Option<Position>, lexopt::Error> {
     let step = match arguments.value("step").map(|text| text.to_string_lossy()) {
         None => None,
         Some(text) if text == "none" => None,
-        Some(text) => Some(
-            Step::from_word(&text)
-                .ok_or_else(|| format!("a step is none, proposal, prevote or precommit, not {text:?}"))?,
-        ),
+        Some(text) => Some(Step::from_word(&text).ok_or_else(|| {
+            format!("a step is none, proposal, prevote or precommit, not {text:?}")
+        })?),
     };
     let Some(height) = height else {
         if round.is_some() || step.is_some() {
@@ -275,7 +305,10 @@ fn beginning(arguments: &Arguments) -> Result<Option<Position>, lexopt::Error> {
 type Chosen = (Vec<ChainKey>, PathBuf);
 
 /// The chains that are named, or all.
-fn chosen(arguments: &Arguments, named: &[std::ffi::OsString]) -> Result<Result<Chosen, Exit>, lexopt::Error> {
+fn chosen(
+    arguments: &Arguments,
+    named: &[std::ffi::OsString],
+) -> Result<Result<Chosen, Exit>, lexopt::Error> {
     let file = config_path(arguments);
     let mut report = Report::new(&file);
     let setup = setup::load(&file, &mut report);
@@ -285,7 +318,11 @@ fn chosen(arguments: &Arguments, named: &[std::ffi::OsString]) -> Result<Result<
     for warning in report.warnings() {
         warn(&format_args!("{}: {warning}", file.display()));
     }
-    let known: Vec<String> = setup.keys.iter().map(|key| key.chain.id.value.to_string()).collect();
+    let known: Vec<String> = setup
+        .keys
+        .iter()
+        .map(|key| key.chain.id.value.to_string())
+        .collect();
     for name in named {
         if !known.iter().any(|id| name == id.as_str()) {
             return Err(format!(
@@ -300,7 +337,9 @@ fn chosen(arguments: &Arguments, named: &[std::ffi::OsString]) -> Result<Result<
     let chains = setup
         .keys
         .into_iter()
-        .filter(|key| named.is_empty() || named.iter().any(|name| name == key.chain.id.value.as_str()))
+        .filter(|key| {
+            named.is_empty() || named.iter().any(|name| name == key.chain.id.value.as_str())
+        })
         .collect();
     Ok(Ok((chains, file)))
 }
@@ -316,7 +355,10 @@ fn claim(chain_key: &ChainKey) -> Result<Claim, Exit> {
 }
 
 fn io_exit(error: &OpenError) -> Exit {
-    complain(error, "what was there is still there; mend the cause and run the command again");
+    complain(
+        error,
+        "what was there is still there; mend the cause and run the command again",
+    );
     match error {
         OpenError::Locked => Exit::Locked,
         _ => Exit::State,

@@ -42,7 +42,10 @@ struct Watched {
 pub(super) fn run(sessions: Vec<Session>, claims: Vec<Claim>) -> Exit {
     let (tell, news) = channel();
     if let Err(error) = listen_for_signals(tell.clone()) {
-        complain(&format_args!("cannot listen for signals: {error}"), "is the process limit reached?");
+        complain(
+            &format_args!("cannot listen for signals: {error}"),
+            "is the process limit reached?",
+        );
         return Exit::Failed;
     }
     let mut watched: Vec<Watched> = Vec::new();
@@ -63,7 +66,10 @@ pub(super) fn run(sessions: Vec<Session>, claims: Vec<Claim>) -> Exit {
                 });
             });
         if let Err(error) = spawned {
-            complain(&format_args!("cannot start a thread: {error}"), "is the process limit reached?");
+            complain(
+                &format_args!("cannot start a thread: {error}"),
+                "is the process limit reached?",
+            );
             return Exit::Failed;
         }
     }
@@ -131,19 +137,25 @@ fn note(watched: &mut [Watched], index: usize, event: Event) {
 }
 
 fn is_served(watched: &[Watched], chain: &ChainId) -> bool {
-    watched
-        .iter()
-        .any(|session| session.chain == *chain && session.life == Life::Running && !session.poisoned)
+    watched.iter().any(|session| {
+        session.chain == *chain && session.life == Life::Running && !session.poisoned
+    })
 }
 
 /// The exit code, once nothing is served any more.
 fn verdict(watched: &[Watched]) -> Option<Exit> {
-    if watched.iter().any(|session| is_served(watched, &session.chain)) {
+    if watched
+        .iter()
+        .any(|session| is_served(watched, &session.chain))
+    {
         return None;
     }
     Some(if watched.iter().any(|session| session.poisoned) {
         Exit::State
-    } else if watched.iter().all(|session| session.life == Life::Ended(End::Closed)) {
+    } else if watched
+        .iter()
+        .all(|session| session.life == Life::Ended(End::Closed))
+    {
         Exit::Done
     } else {
         Exit::Failed
@@ -182,13 +194,19 @@ mod tests {
 
     #[test]
     fn ends_with_0_when_every_node_closed_its_only_link() {
-        let events = [(0, Event::Ended(End::Closed)), (1, Event::Ended(End::Closed))];
+        let events = [
+            (0, Event::Ended(End::Closed)),
+            (1, Event::Ended(End::Closed)),
+        ];
         assert_eq!(after(&["a", "b"], &events), Some(Exit::Done));
     }
 
     #[test]
     fn ends_with_1_when_a_link_failed() {
-        let events = [(0, Event::Ended(End::Closed)), (1, Event::Ended(End::Failed))];
+        let events = [
+            (0, Event::Ended(End::Closed)),
+            (1, Event::Ended(End::Failed)),
+        ];
         assert_eq!(after(&["a", "b"], &events), Some(Exit::Failed));
     }
 
@@ -196,6 +214,9 @@ mod tests {
     fn ends_with_5_when_a_state_failed() {
         let events = [(0, Event::Poisoned), (1, Event::Ended(End::Closed))];
         assert_eq!(after(&["a", "b"], &events), Some(Exit::State));
-        assert_eq!(after(&["a", "a"], &[(1, Event::Poisoned)]), Some(Exit::State));
+        assert_eq!(
+            after(&["a", "a"], &[(1, Event::Poisoned)]),
+            Some(Exit::State)
+        );
     }
 }

@@ -1,9 +1,7 @@
 use core::num::NonZeroU32;
 
 use super::*;
-use crate::types::{
-    BlockId, ChainId, Height, Proposal, Round, Step, Timestamp, Vote, VoteKind,
-};
+use crate::types::{BlockId, ChainId, Height, Proposal, Round, Step, Timestamp, Vote, VoteKind};
 
 const HASHES: [[u8; 32]; 2] = [[0xaa; 32], [0xbb; 32]];
 
@@ -94,10 +92,7 @@ fn refuses_other_bytes_at_the_same_slot() {
             let signed = Watermark::signed(request(5, 1, step, first, 7));
             let refusal = refused(&signed, request(5, 1, step, second, 7));
             assert!(matches!(refusal, Refusal::Conflict { .. }), "{step:?}");
-            assert_eq!(
-                refusal.to_string(),
-                "double signing requested at height: 5"
-            );
+            assert_eq!(refusal.to_string(), "double signing requested at height: 5");
         }
     }
 }
@@ -189,9 +184,7 @@ fn every_pair_of_requests_in_a_small_world_follows_the_rule() {
                     second == first && replay.sign_bytes() == first_bytes
                 }
                 Err(Refusal::Below { .. }) => slot(second) < slot(first),
-                Err(Refusal::Conflict { .. }) => {
-                    slot(second) == slot(first) && second.3 != first.3
-                }
+                Err(Refusal::Conflict { .. }) => slot(second) == slot(first) && second.3 != first.3,
                 Err(Refusal::Unknown { .. }) => false,
             };
             assert!(right, "{first:?} then {second:?}");

@@ -9,7 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     Fault, ImportError, Kind, SEED_LEN, SigningKey,
-    json::{self, Broken, Object, Place},
+    json::{self, Broken, Object},
 };
 use crate::types::PublicKey;
 
@@ -131,8 +131,8 @@ fn parse_base64(text: &[u8]) -> Result<Imported, ImportError> {
 
 fn parse_object(bytes: &[u8]) -> Result<Imported, ImportError> {
     let text = core::str::from_utf8(bytes).map_err(|_| ImportError::Unrecognised)?;
-    let json = json::parse(text).map_err(|broken| not_an_object(text, broken))?;
-    let file = Object::new(text, json.value()).map_err(|broken| not_an_object(text, broken))?;
+    let json = json::parse(text).map_err(ImportError::Json)?;
+    let file = Object::new(text, json.value()).map_err(ImportError::Json)?;
     let Some(secret) = file.get("priv_key") else {
         return Err(without_secret(&file));
     };
@@ -170,7 +170,7 @@ fn typed<'text, 'raw>(
     value: RawJsonValue<'text, 'raw>,
 ) -> Result<(Cow<'text, str>, RawJsonValue<'text, 'raw>), ImportError> {
     let object = Object::new(text, value).map_err(|broken| match broken {
-        Broken::Twice(place) => ImportError::Twice(place),
+        Broken::Twice(_) => ImportError::Json(broken),
         Broken::Truncated | Broken::Syntax(_) | Broken::NotAnObject => wrong(name, Fault::Type),
     })?;
     let member = |part| object.get(part).ok_or(wrong(name, Fault::Missing));
@@ -255,15 +255,6 @@ fn decode<'room>(text: &[u8], room: &'room mut [u8; ROOM_LEN]) -> Result<&'room 
     })
 }
 
-fn not_an_object(text: &str, broken: Broken) -> ImportError {
-    match broken {
-        Broken::Truncated => ImportError::Syntax(Place::end_of(text)),
-        Broken::Syntax(place) => ImportError::Syntax(place),
-        Broken::NotAnObject => ImportError::Unrecognised,
-        Broken::Twice(place) => ImportError::Twice(place),
-    }
-}
-
 const fn wrong(name: &'static str, fault: Fault) -> ImportError {
     ImportError::Member { name, fault }
 }
@@ -289,6 +280,7 @@ mod tests {
     use ct_codecs::Encoder;
 
     use super::*;
+    use crate::keys::Place;
 
     /// The key whose seed is the SHA-256 of "it's a secret", as CometBFT's tests have it.
     const KEY: &str = r#"{
@@ -480,12 +472,18 @@ mod tests {
                 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
                 ImportError::Zeros,
             ),
-            ("{", ImportError::Syntax(place(1, 2))),
-            ("{\"priv_key\":\n x", ImportError::Syntax(place(2, 2))),
-            ("{\"a\":1,\"a\":2}", ImportError::Twice(place(1, 8))),
+            ("{", ImportError::Json(Broken::Truncated)),
+            (
+                "{\"priv_key\":\n x",
+                ImportError::Json(Broken::Syntax(place(2, 2))),
+            ),
+            (
+                "{\"a\":1,\"a\":2}",
+                ImportError::Json(Broken::Twice(place(1, 8))),
+            ),
             (
                 "{\"priv_key\":{\"type\":\"\",\"type\":\"\"}}",
-                ImportError::Twice(place(1, 24)),
+                ImportError::Json(Broken::Twice(place(1, 24))),
             ),
             ("{}", ImportError::Unrecognised),
             ("[]", ImportError::Unrecognised),
@@ -525,7 +523,7 @@ mod tests {
         assert!(parse_json(KEY.as_bytes()).is_ok());
         assert!(matches!(
             parse_json(SEED.as_bytes()),
-            Err(ImportError::Syntax(_))
+            Err(ImportError::Json(Broken::Syntax(_)))
         ));
         assert_eq!(
             parse_json(NODE_KEY.as_bytes()).err(),

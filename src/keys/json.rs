@@ -14,13 +14,6 @@ pub struct Place {
     pub column: usize,
 }
 
-impl Place {
-    /// Behind the last character.
-    pub(crate) fn end_of(text: &str) -> Self {
-        place(text, text.len())
-    }
-}
-
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
@@ -29,7 +22,7 @@ impl fmt::Display for Place {
 
 /// Why a text is no JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub enum Broken {
     /// The text ends before the JSON does.
     Truncated,
     /// No JSON from here on.
@@ -38,6 +31,18 @@ pub(crate) enum Broken {
     NotAnObject,
     /// A second member of a name; readers differ in which they take.
     Twice(Place),
+}
+
+impl fmt::Display for Broken {
+    /// What the text is, for a sentence that begins with its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated => f.write_str("ends in the middle of its JSON"),
+            Self::Syntax(place) => write!(f, "is not valid JSON at {place}"),
+            Self::NotAnObject => f.write_str("is JSON, but no object"),
+            Self::Twice(place) => write!(f, "names a member for the second time at {place}"),
+        }
+    }
 }
 
 /// The members of an object.

@@ -10,7 +10,7 @@ mod signing;
 mod text;
 
 pub use file::{Format, Imported, check_account, parse, parse_json, parse_seed};
-pub use json::Place;
+pub use json::{Broken, Place};
 pub use refusal::{Fault, ImportError, Kind};
 pub use signing::{SeedError, SigningKey, verify};
 pub use text::{Fingerprint, Prefix, PrefixError};

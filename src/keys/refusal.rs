@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Place, SEED_LEN};
+use super::{Broken, SEED_LEN};
 
 /// Why there is no validator's key in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,10 +11,8 @@ pub enum ImportError {
     Empty,
     /// Every byte, or every byte of the seed, is zero.
     Zeros,
-    /// It begins as JSON does; from here on it is none.
-    Syntax(Place),
-    /// A second member of the same name.
-    Twice(Place),
+    /// It begins as a JSON object does, and is none.
+    Json(Broken),
     /// A member that is missing or wrong.
     Member {
         /// Its name.
@@ -78,8 +76,7 @@ impl fmt::Display for ImportError {
         match self {
             Self::Empty => f.write_str("is empty"),
             Self::Zeros => f.write_str("holds nothing but zeros, as a file does after a crash"),
-            Self::Syntax(place) => write!(f, "is not valid JSON at {place}"),
-            Self::Twice(place) => write!(f, "names a member for the second time at {place}"),
+            Self::Json(broken) => write!(f, "{broken}"),
             Self::Member { name, fault } => match fault {
                 Fault::Missing => write!(f, "has no complete `{name}`"),
                 Fault::Type => write!(f, "has a `{name}` of the wrong type"),

@@ -30,14 +30,25 @@ use crate::types::NodeId;
 /// # Errors
 ///
 /// See [`Error`]; nothing is left open.
-pub fn dial(address: &Address, identity: Option<&SigningKey>, timeout: Duration) -> Result<Link, Error> {
+pub fn dial(
+    address: &Address,
+    identity: Option<&SigningKey>,
+    timeout: Duration,
+) -> Result<Link, Error> {
     let silence = timeout.max(MIN_SILENCE);
     let link = match address {
-        Address::Tcp { peer_id, host, port } => {
+        Address::Tcp {
+            peer_id,
+            host,
+            port,
+        } => {
             let stream = connect_tcp(host, *port)?;
             stream.set_nodelay(true).map_err(Error::Io)?;
             let identity = identity.ok_or_else(|| {
-                Error::Io(io::Error::new(io::ErrorKind::InvalidInput, "no identity key"))
+                Error::Io(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "no identity key",
+                ))
             })?;
             shake_hands(Socket::Tcp(stream), identity, *peer_id, silence)?
         }
@@ -91,9 +102,11 @@ fn shake_hands(
         began: Instant::now(),
         limit: silence,
     };
-    socket.set_write_timeout(MESSAGE_TIMEOUT).map_err(Error::Io)?;
+    socket
+        .set_write_timeout(MESSAGE_TIMEOUT)
+        .map_err(Error::Io)?;
 
-    let hello = Hello::new(random()?);
+    let hello = Hello::new(random().map_err(Error::Io)?);
     write_all(&socket, hello.message())?;
     let mut answer = [0; HELLO_LEN];
     clock.read_exact(&socket, &mut answer)?;
@@ -145,13 +158,17 @@ impl Clock {
     }
 }
 
-/// The ephemeral key of one handshake.
-fn random() -> Result<Zeroizing<[u8; 32]>, Error> {
+/// A new secret: the ephemeral key of a handshake, or a seed.
+///
+/// # Errors
+///
+/// The system has no randomness to give.
+pub fn random() -> io::Result<Zeroizing<[u8; 32]>> {
     let mut bytes = Zeroizing::new([0; 32]);
     // 32 bytes come whole once the kernel's pool is filled, and the call waits for that.
     match getrandom(bytes.as_mut_slice(), GetRandomFlags::empty()) {
         Ok(32) => Ok(bytes),
-        Ok(_) => Err(Error::Io(io::ErrorKind::UnexpectedEof.into())),
-        Err(error) => Err(Error::Io(error.into())),
+        Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -16,7 +16,6 @@ const PLAIN_READ_LEN: usize = 16 * 1024;
 const KEPT_LEN: usize = 64 * 1024;
 
 /// The receiving direction of a link.
-#[derive(Debug)]
 pub(super) struct Incoming {
     sealed: Option<Sealed>,
     /// Opened bytes: one message and what came with it.
@@ -30,7 +29,6 @@ pub(super) struct Incoming {
 }
 
 /// The frames of a SecretConnection, as they come.
-#[derive(Debug)]
 struct Sealed {
     open: Open,
     bytes: Box<[u8; FRAMES_PER_READ * FRAME_LEN]>,
@@ -115,7 +113,11 @@ impl Incoming {
     }
 
     fn is_between_messages(&self) -> bool {
-        self.plain.is_empty() && self.sealed.as_ref().is_none_or(|sealed| sealed.start == sealed.end)
+        self.plain.is_empty()
+            && self
+                .sealed
+                .as_ref()
+                .is_none_or(|sealed| sealed.start == sealed.end)
     }
 
     /// Opens one frame, if one is there whole.

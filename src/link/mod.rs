@@ -13,7 +13,7 @@ use core::fmt;
 use core::time::Duration;
 use std::io;
 
-pub use dial::dial;
+pub use dial::{dial, random};
 use incoming::Incoming;
 use outgoing::Outgoing;
 use socket::Socket;
@@ -29,7 +29,6 @@ pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const MIN_SILENCE: Duration = Duration::from_secs(10);
 
 /// A connected validator, ready for its first request.
-#[derive(Debug)]
 pub struct Link {
     socket: Socket,
     incoming: Incoming,
@@ -38,7 +37,6 @@ pub struct Link {
 }
 
 /// The two directions of a link, so that a reply can be written while its request is still borrowed.
-#[derive(Debug)]
 pub struct Halves<'a> {
     /// Where requests come from.
     pub requests: Requests<'a>,
@@ -47,14 +45,12 @@ pub struct Halves<'a> {
 }
 
 /// The reading half of a link.
-#[derive(Debug)]
 pub struct Requests<'a> {
     socket: &'a Socket,
     incoming: &'a mut Incoming,
 }
 
 /// The writing half of a link.
-#[derive(Debug)]
 pub struct Replies<'a> {
     socket: &'a Socket,
     outgoing: &'a mut Outgoing,

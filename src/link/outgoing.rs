@@ -8,7 +8,6 @@ use super::{Error, MESSAGE_TIMEOUT};
 use crate::secret::{DATA_LEN, FRAME_LEN, Seal};
 
 /// The sending direction of a link. The socket's write timeout is [`MESSAGE_TIMEOUT`].
-#[derive(Debug)]
 pub(super) struct Outgoing {
     seal: Option<Seal>,
     /// Sealed frames of one message, written at once.

@@ -44,7 +44,9 @@ impl Backoff {
 fn jitter(wait: Duration) -> Duration {
     let mut byte = [0_u8];
     let _ = getrandom(&mut byte, GetRandomFlags::NONBLOCK);
-    wait.saturating_mul(u32::from(byte[0])).checked_div(5 * 256).unwrap_or_default()
+    wait.saturating_mul(u32::from(byte[0]))
+        .checked_div(5 * 256)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -58,7 +60,10 @@ mod tests {
         for upper in [50, 100, 200, 400, 500, 500, 500] {
             let wait = backoff.next();
             let upper = Duration::from_millis(upper);
-            assert!(wait <= upper && wait >= upper * 4 / 5, "{wait:?} of {upper:?}");
+            assert!(
+                wait <= upper && wait >= upper * 4 / 5,
+                "{wait:?} of {upper:?}"
+            );
         }
         backoff.reset();
         assert_eq!(backoff.next(), Duration::ZERO);

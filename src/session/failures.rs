@@ -65,7 +65,11 @@ impl Failures {
         if since < SUMMARY {
             return None;
         }
-        let line = format!("{text} ({} more times in the last {} s)", kind.silent, since.as_secs());
+        let line = format!(
+            "{text} ({} more times in the last {} s)",
+            kind.silent,
+            since.as_secs()
+        );
         kind.spoken = now;
         kind.silent = 0;
         Some(line)
@@ -86,12 +90,23 @@ mod tests {
     fn a_failure_that_goes_on_is_one_line_and_a_summary_a_minute() {
         let mut failures = Failures::new();
         let start = Instant::now();
-        assert!(failures.note(&refused(), start).unwrap().contains("os error 111"));
+        assert!(
+            failures
+                .note(&refused(), start)
+                .unwrap()
+                .contains("os error 111")
+        );
         for second in 1..60 {
-            assert_eq!(failures.note(&refused(), start + Duration::from_secs(second)), None);
+            assert_eq!(
+                failures.note(&refused(), start + Duration::from_secs(second)),
+                None
+            );
         }
         let summary = failures.note(&refused(), start + SUMMARY).unwrap();
-        assert!(summary.ends_with("(60 more times in the last 60 s)"), "{summary}");
+        assert!(
+            summary.ends_with("(60 more times in the last 60 s)"),
+            "{summary}"
+        );
         assert_eq!(failures.note(&refused(), start + SUMMARY), None);
     }
 

@@ -21,7 +21,7 @@ use crate::keys::SigningKey;
 use crate::link::{self, Link, dial};
 use crate::signer::{Outcome, Refusal, Reply, Signer};
 use crate::store;
-use crate::types::{Height, Step};
+use crate::types::{ChainId, Height, Step};
 use crate::wire;
 
 /// One `[[validator]]`, ready to run on a thread of its own.
@@ -74,6 +74,11 @@ impl<B: Backend> Session<B> {
         }
     }
 
+    /// The chain that this connection belongs to.
+    pub fn chain_id(&self) -> &ChainId {
+        self.signer.chain_id()
+    }
+
     /// Serves the node until `reconnect = false` ends it. `tell` hears of every [`Event`] once.
     pub fn run(&self, tell: impl Fn(Event)) {
         let mut backoff = Backoff::new();
@@ -81,15 +86,21 @@ impl<B: Backend> Session<B> {
         let mut told = false;
         loop {
             self.follow_node();
-            let dialled = dial(&self.terms.address, self.terms.identity.as_deref(), self.terms.timeout);
+            let dialled = dial(
+                &self.terms.address,
+                self.terms.identity.as_deref(),
+                self.terms.timeout,
+            );
             let (error, was_link) = match dialled {
                 Ok(mut link) => {
                     self.say_connected(&link, &mut failures);
-                    let error = self.serve(&mut link, &mut backoff, &mut failures, &mut told, &tell);
+                    let error =
+                        self.serve(&mut link, &mut backoff, &mut failures, &mut told, &tell);
                     (error, true)
                 }
                 Err(error) => {
-                    let was_link = !matches!(error, link::Error::Resolve(_) | link::Error::Connect(_));
+                    let was_link =
+                        !matches!(error, link::Error::Resolve(_) | link::Error::Connect(_));
                     (error, was_link)
                 }
             };
@@ -98,7 +109,9 @@ impl<B: Backend> Session<B> {
             }
             if was_link && !self.terms.reconnect {
                 let end = match error {
-                    link::Error::Closed { in_handshake: false } => End::Closed,
+                    link::Error::Closed {
+                        in_handshake: false,
+                    } => End::Closed,
                     _ => End::Failed,
                 };
                 return tell(Event::Ended(end));
@@ -131,12 +144,17 @@ impl<B: Backend> Session<B> {
                 Ok(request) => request,
                 Err(error) => return link::Error::Decode(error),
             };
-            let outcome = self.signer.answer(&request, self.terms.max_height, &mut reply);
+            let outcome = self
+                .signer
+                .answer(&request, self.terms.max_height, &mut reply);
             if let Err(error) = replies.send(reply.message()) {
                 return error;
             }
             self.say(&outcome, begun.elapsed());
-            if !*told && matches!(outcome, Outcome::Refused(Refusal::Store(_))) && self.signer.is_poisoned() {
+            if !*told
+                && matches!(outcome, Outcome::Refused(Refusal::Store(_)))
+                && self.signer.is_poisoned()
+            {
                 *told = true;
                 tell(Event::Poisoned);
             }
@@ -164,7 +182,8 @@ impl<B: Backend> Session<B> {
             return;
         }
         log::info!(target: "tmkms::session", "[{}] connected to validator successfully", self.label);
-        if let (Some(peer), Address::Tcp { peer_id: None, .. }) = (link.peer(), &self.terms.address) {
+        if let (Some(peer), Address::Tcp { peer_id: None, .. }) = (link.peer(), &self.terms.address)
+        {
             log::warn!(
                 target: "tmkms::session",
                 "[{}]: unverified validator peer ID! ({})", self.label, peer.node_id()
@@ -211,7 +230,10 @@ impl core::fmt::Display for What<'_> {
             Step::Precommit => "Precommit:",
         })?;
         match self.0.block_hash() {
-            Some(hash) => hash.iter().take(5).try_for_each(|byte| write!(f, "{byte:02X}")),
+            Some(hash) => hash
+                .iter()
+                .take(5)
+                .try_for_each(|byte| write!(f, "{byte:02X}")),
             None => f.write_str("<nil>"),
         }
     }

@@ -91,7 +91,9 @@ impl<B: Backend> Signer<B> {
 
     /// Whether the chain's state can no longer be written, so that it signs no more.
     pub fn is_poisoned(&self) -> bool {
-        self.turn.lock().map_or(true, |turn| turn.store.is_poisoned())
+        self.turn
+            .lock()
+            .map_or(true, |turn| turn.store.is_poisoned())
     }
 
     /// Follows the node's own state file for as long as the node may still be signing by itself.
@@ -193,8 +195,7 @@ impl<B: Backend> Signer<B> {
             return Err(Refusal::UnexpectedExtension);
         }
         let sign_bytes = SignBytes::vote(&self.chain_id, &vote);
-        let extension =
-            extension.filter(|_| extended && self.extensions == Extensions::Sign);
+        let extension = extension.filter(|_| extended && self.extensions == Extensions::Sign);
         self.sign(sign_bytes, extension)
     }
 
@@ -229,12 +230,15 @@ impl<B: Backend> Signer<B> {
             Verdict::Replay(replay) => (turn.store.recall(&replay).map_err(Refusal::Store)?, true),
         };
         let signature = turn.signature(&committed)?;
-        let extension = match extension
-            .and_then(|bytes| committed.extension(bytes, &mut turn.extension))
-        {
-            Some(extension) => Some(turn.backend.sign_extension(&extension).map_err(Refusal::Backend)?),
-            None => None,
-        };
+        let extension =
+            match extension.and_then(|bytes| committed.extension(bytes, &mut turn.extension)) {
+                Some(extension) => Some(
+                    turn.backend
+                        .sign_extension(&extension)
+                        .map_err(Refusal::Backend)?,
+                ),
+                None => None,
+            };
         turn.extension.shrink_to(EXTENSION_KEPT_LEN);
         Ok(Signed {
             sign_bytes: *committed.sign_bytes(),

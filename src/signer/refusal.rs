@@ -58,7 +58,9 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::OtherChain(ours) => write!(f, "this signer serves chain {ours} on this connection"),
+            Self::OtherChain(ours) => {
+                write!(f, "this signer serves chain {ours} on this connection")
+            }
             Self::BadValue(error) => error.fmt(f),
             Self::UnexpectedExtension => {
                 f.write_str("a vote extension is allowed only on a precommit for a block")
@@ -76,7 +78,9 @@ impl fmt::Display for Refusal {
             Self::Store(error) => error.fmt(f),
             Self::Refresh(error) => error.fmt(f),
             Self::Backend(error) => error.fmt(f),
-            Self::RawBytes => f.write_str("signing raw bytes is off: it could be used to sign a vote"),
+            Self::RawBytes => {
+                f.write_str("signing raw bytes is off: it could be used to sign a vote")
+            }
             Self::Broken => f.write_str("this chain has failed and signs no more until a restart"),
         }
     }

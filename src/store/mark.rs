@@ -84,8 +84,8 @@ pub fn leave(key: &Path, mark: &Mark) -> io::Result<bool> {
         .mode(0o600)
         .open(&path)?;
     let mark_file = Identity::of(&file)?;
-    let text = render(mark, origin.flatten(), &key_file, &mark_file)
-        .ok_or(io::ErrorKind::InvalidData)?;
+    let text =
+        render(mark, origin.flatten(), &key_file, &mark_file).ok_or(io::ErrorKind::InvalidData)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     files::sync_directory(&path).map_err(io::Error::other)?;
@@ -153,7 +153,9 @@ pub fn remove(key: &Path) -> io::Result<()> {
 fn read(path: &Path) -> io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    let _ = fs::File::open(path)?.take(MAX_LEN).read_to_string(&mut text)?;
+    let _ = fs::File::open(path)?
+        .take(MAX_LEN)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -240,7 +242,9 @@ impl fmt::Display for Void {
         f.write_str(match self {
             Self::Damaged => "it is damaged",
             Self::OtherKey => "it was made for another key",
-            Self::Copied => "it was made for another file: this key is a copy or came from a backup",
+            Self::Copied => {
+                "it was made for another file: this key is a copy or came from a backup"
+            }
         })
     }
 }

@@ -26,7 +26,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 pub use exclusive::{Claim, ClaimError};
-pub use open::{Adopted, Convertible, Found, Initial, OpenError, Ready, Snapshot, Vacant, find, peek};
+pub use open::{
+    Adopted, Convertible, Found, Initial, OpenError, Ready, Snapshot, Vacant, find, peek,
+    watermark_of,
+};
 pub use record::{Damage, Status};
 
 use crate::canon::{self, SignBytes};
@@ -141,22 +144,40 @@ impl Store {
     ///
     /// [`RefreshError`]; the watermark is as it was, and nothing should be signed.
     pub fn refresh(&mut self) -> Result<bool, RefreshError> {
-        let Some(path) = self.header.origin.as_deref().filter(|_| self.newest.status == Status::New)
+        let Some(path) = self
+            .header
+            .origin
+            .as_deref()
+            .filter(|_| self.newest.status == Status::New)
         else {
             return Ok(false);
         };
-        let seen = match origin::read(Path::new(path), &self.header.chain_id, &self.header.public_key) {
+        let seen = match origin::read(
+            Path::new(path),
+            &self.header.chain_id,
+            &self.header.public_key,
+        ) {
             // A node that was started without its key has made itself another: no word of ours.
             Err(OriginError::OtherKey) => None,
             other => other.map_err(RefreshError::Origin)?,
         };
         match seen {
-            Some(seen) if seen.position() > self.newest.watermark.position() => {
-                self.write(Status::New, seen).map_err(RefreshError::Store)?;
-                Ok(true)
-            }
-            Some(_) | None => Ok(false),
+            Some(seen) => self.raise(seen).map_err(RefreshError::Store),
+            None => Ok(false),
         }
+    }
+
+    /// Raises the watermark to one that is known from elsewhere. `Ok(false)`: it is not higher.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn raise(&mut self, watermark: Watermark) -> Result<bool, Error> {
+        if watermark.position() <= self.newest.watermark.position() {
+            return Ok(false);
+        }
+        self.write(self.newest.status, watermark)?;
+        Ok(true)
     }
 
     /// The chain that this state belongs to.
@@ -215,8 +236,12 @@ impl Store {
     /// held open cannot be given to another file, so its number tells.
     fn check_path(&self) -> Result<(), Error> {
         match std::fs::metadata(&self.path) {
-            Ok(named) if (named.dev(), named.ino()) == self.inode
-                && named.len() == record::FILE_LEN_U64 => Ok(()),
+            Ok(named)
+                if (named.dev(), named.ino()) == self.inode
+                    && named.len() == record::FILE_LEN_U64 =>
+            {
+                Ok(())
+            }
             Ok(_) => Err(Error::Moved),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Moved),
             Err(error) => Err(Error::Io(error)),
@@ -234,7 +259,11 @@ impl Committed {
     /// The sign-bytes of an extension of this precommit, written into `buffer`. `None` for what has no
     /// extension: a proposal, a prevote, a precommit for nil.
     #[must_use]
-    pub fn extension<'a>(&self, extension: &[u8], buffer: &'a mut Vec<u8>) -> Option<Extension<'a>> {
+    pub fn extension<'a>(
+        &self,
+        extension: &[u8],
+        buffer: &'a mut Vec<u8>,
+    ) -> Option<Extension<'a>> {
         let slot = self.sign_bytes.slot();
         if slot.step != Step::Precommit || self.sign_bytes.block_hash().is_none() {
             return None;
@@ -257,9 +286,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(_) => f.write_str("the state could not be written to disk"),
-            Self::Moved => f.write_str(
-                "the state file was deleted, replaced or cut short while in use",
-            ),
+            Self::Moved => {
+                f.write_str("the state file was deleted, replaced or cut short while in use")
+            }
             Self::Poisoned => f.write_str(
                 "an earlier write of the state failed, so nothing is signed until a restart",
             ),

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::foreign;
-use super::origin::OriginError;
-use super::record::{self, Contents, Damage, Header, Record, Status, offset};
 use super::Store;
+use super::foreign;
+use super::origin::{self, OriginError};
+use super::record::{self, Contents, Damage, Header, Record, Status, offset};
 use crate::files;
 use crate::guard::Watermark;
 use crate::types::{ChainId, PublicKey};
@@ -193,6 +193,29 @@ pub fn peek(path: &Path) -> Result<Option<Snapshot>, OpenError> {
     }))
 }
 
+/// How far one chain and key are signed, as a state file of any kind says. `None`: there is no file.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub fn watermark_of(
+    path: &Path,
+    chain_id: &ChainId,
+    public_key: &PublicKey,
+) -> Result<Option<Watermark>, OpenError> {
+    match peek(path)? {
+        None => Ok(None),
+        Some(Snapshot {
+            format: Some(_), ..
+        }) => origin::read(path, chain_id, public_key).map_err(OpenError::Unreadable),
+        Some(state) => match (state.chain_id, state.public_key) {
+            (Some(chain), _) if chain != *chain_id => Err(OpenError::OtherChain(chain)),
+            (_, Some(key)) if key != *public_key => Err(OpenError::OtherKey(key)),
+            _ => Ok(Some(state.watermark)),
+        },
+    }
+}
+
 /// A file that begins like ours, or is exactly as long, was ours: damaged, it must not be taken for
 /// something else.
 fn is_ours(bytes: &[u8]) -> bool {
@@ -343,7 +366,9 @@ impl Held {
                 .read(true)
                 .write(true)
                 // Neither a terminal nor a pipe may hold us up.
-                .custom_flags(i32::try_from((OFlags::NOCTTY | OFlags::NONBLOCK).bits()).unwrap_or(0))
+                .custom_flags(
+                    i32::try_from((OFlags::NOCTTY | OFlags::NONBLOCK).bits()).unwrap_or(0),
+                )
                 .open(path);
             let file = match opened {
                 Ok(file) => file,

@@ -77,7 +77,11 @@ impl Foreign {
 /// # Errors
 ///
 /// See [`OriginError`].
-pub fn read(path: &Path, chain_id: &ChainId, key: &PublicKey) -> Result<Option<Watermark>, OriginError> {
+pub fn read(
+    path: &Path,
+    chain_id: &ChainId,
+    key: &PublicKey,
+) -> Result<Option<Watermark>, OriginError> {
     let bytes = match files::read_foreign(path) {
         Ok((bytes, _)) => bytes,
         Err(error) if is_missing(&error) => return Ok(None),
@@ -117,7 +121,7 @@ impl fmt::Display for OriginError {
                     None => Ok(()),
                 }
             }
-            Self::Format(error) => error.fmt(f),
+            Self::Format(error) => write!(f, "it {error}"),
             Self::OtherChain(chain) => write!(f, "it is the state of another chain, {chain}"),
             Self::OtherKey => f.write_str("what it holds was signed by another key"),
         }

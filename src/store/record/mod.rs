@@ -130,7 +130,10 @@ impl Record {
     pub(super) fn render(&self, header_digest: &[u8; 32]) -> [u8; RECORD_LEN] {
         let mut text = Text::<RECORD_LEN>::new();
         let written = self.write(&mut text, header_digest);
-        debug_assert!(written.is_ok(), "every record fits; a test holds the longest to it");
+        debug_assert!(
+            written.is_ok(),
+            "every record fits; a test holds the longest to it"
+        );
         text.padded()
     }
 
@@ -249,7 +252,11 @@ impl Contents {
 
 /// Where the record with this sequence number stands, in bytes from the file's start.
 pub(super) const fn offset(sequence: u64) -> u64 {
-    if sequence.is_multiple_of(2) { 4096 } else { 8192 }
+    if sequence.is_multiple_of(2) {
+        4096
+    } else {
+        8192
+    }
 }
 
 impl Status {
@@ -340,13 +347,19 @@ pub(super) fn write_json_string(out: &mut impl Write, text: &str) -> fmt::Result
     out.write_char('"')
 }
 
-pub(super) fn string<'a>(object: RawJsonValue<'a, '_>, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+pub(super) fn string<'a>(
+    object: RawJsonValue<'a, '_>,
+    name: &str,
+) -> Option<std::borrow::Cow<'a, str>> {
     let value = object.to_member(name).ok()?.required().ok()?;
     value.to_unquoted_string_str().ok()
 }
 
 /// `Some(None)` for `null`.
-#[expect(clippy::option_option, reason = "absent, null and present are three things")]
+#[expect(
+    clippy::option_option,
+    reason = "absent, null and present are three things"
+)]
 pub(super) fn optional_string(object: RawJsonValue<'_, '_>, name: &str) -> Option<Option<String>> {
     let value = object.to_member(name).ok()?.required().ok()?;
     if value.kind().is_null() {
@@ -365,7 +378,6 @@ pub(super) fn base64_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     let bytes = Base64::decode(&mut bytes, text, None).ok()?;
     <[u8; N]>::try_from(bytes).ok()
 }
-
 
 #[cfg(test)]
 mod tests;
