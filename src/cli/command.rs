@@ -256,7 +256,7 @@ impl Command {
                 None => format!("{short}--{}", flag.long),
             };
             // Writing to a String cannot fail.
-            drop(write!(text, "\n  {name:<22} {}", flag.about));
+            let _ = write!(text, "\n  {name:<22} {}", flag.about);
         }
         if !self.flags.is_empty() {
             text.push('\n');
@@ -305,7 +305,7 @@ pub(super) fn overview() -> String {
     for command in COMMANDS {
         let name = format!("{} {}", command.words.join(" "), command.operands);
         // Writing to a String cannot fail.
-        drop(write!(text, "\n  {name:<30} {}", command.about));
+        let _ = write!(text, "\n  {name:<30} {}", command.about);
     }
     text.push_str("\n\n`tmkms help COMMAND` explains one. Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 key, 5 state, 6 locked.\n");
     text

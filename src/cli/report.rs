@@ -31,7 +31,7 @@ pub(super) fn with_cause(error: &dyn core::error::Error) -> String {
         let line = error.to_string();
         if !text.contains(&line) {
             // Writing to a String cannot fail.
-            drop(write!(text, ": {line}"));
+            let _ = write!(text, ": {line}");
         }
         cause = error.source();
     }

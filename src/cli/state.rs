@@ -28,10 +28,10 @@ pub(super) fn show(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     let mut row = |cells: [&str; 7]| {
         let [chain, height, round, step, block, status, path] = cells;
         // Writing to a String cannot fail.
-        drop(writeln!(
+        let _ = writeln!(
             table,
             "{chain:<24} {height:>12} {round:>6} {step:<10} {block:<12} {status:<8} {path}"
-        ));
+        );
     };
     row([
         "CHAIN", "HEIGHT", "ROUND", "STEP", "BLOCK", "STATUS", "FILE",

@@ -120,7 +120,7 @@ impl<B: Backend> Signer<B> {
             Err(refusal) => {
                 reply.text.clear();
                 // Writing to a String cannot fail.
-                drop(write!(reply.text, "{refusal}"));
+                let _ = write!(reply.text, "{refusal}");
                 let refused = request.refuse(wire::Refusal {
                     code: refusal.code(),
                     description: &reply.text,
