@@ -7,7 +7,7 @@ use tmkms::types::{ChainId, Height, Proposal, Round, Step, Vote, VoteKind};
 
 use crate::case::{self, Case};
 
-const COUNT: usize = 178;
+const COUNT: usize = 179;
 
 /// The values of a vote or proposal, which a message borrows.
 struct Values {

@@ -9,7 +9,7 @@ use tmkms::wire::{
 
 use crate::case::{self, Case};
 
-const COUNT: usize = 206;
+const COUNT: usize = 209;
 
 #[test]
 fn requests_mean_what_they_mean_to_cometbft() {

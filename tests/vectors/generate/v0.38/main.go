@@ -247,6 +247,7 @@ func canonVotes() {
 	canonVote("prevote-height-1-round-0-hash-only", chain, with(vote(), func(v *proto.Vote) {
 		v.Type, v.Height, v.Round, v.BlockID = 1, 1, 0, blocks()[2].id
 	}))
+	canonVote("prevote-round-0", chain, with(vote(), func(v *proto.Vote) { v.Type, v.Round = 1, 0 }))
 	canonVote("prevote-height-1-round-0-nil-1970", chain, with(vote(), func(v *proto.Vote) {
 		v.Type, v.Height, v.Round, v.BlockID, v.Timestamp = 1, 1, 0, proto.BlockID{}, time.Unix(0, 0).UTC()
 	}))
@@ -607,6 +608,7 @@ func oddRequests() {
 	request("odd-unknown-fields-ping", message(7, unknown))
 	request("odd-unknown-fields-pubkey", message(1, unknown, message(1, []byte(chain))))
 	request("odd-deep-groups", join(make5(tag(90, 3), 500), make5(tag(90, 4), 500), ping))
+	request("request-vote-golden-v2", message(3, message(1, voteBytes(goldenVote()), message(11, []byte("non-rp-extension")))))
 	request("odd-vote-with-v2-extension", voteOf(fields, message(11, []byte("non-rp-extension")), message(12)))
 }
 
@@ -678,7 +680,6 @@ func brokenRequests() {
 	request("unknown-tag-11", message(11, []byte("x")), "unknown")
 	request("unknown-tag-16-of-another-type", varint(16, 1), "unknown")
 	request("raw-bytes-celestia", message(9, message(1, []byte("test")), message(2, []byte(strings.Repeat("\x01", 1000))), message(3, []byte("test-msg"))), "raw bytes")
-	request("raw-bytes-v1", message(9, message(1, []byte("abc"))), "raw bytes")
 	request("raw-bytes-then-ping", join(message(9, []byte("x")), ping))
 	request("broken-raw-bytes-wrong-type", varint(9, 1), "malformed")
 	request("reply-raw-bytes", message(10, message(1, []byte(strings.Repeat("\x01", 64)))), "reply")
@@ -724,6 +725,16 @@ func responses() {
 	response("reply-pubkey", nil, pubkeyResponse(nil, public), false)
 	response("reply-vote-golden", nil, voteResponse(nil, goldenVote()), false)
 	response("reply-proposal-golden", nil, proposalResponse(nil, goldenProposal()), false)
+
+	// What other signers answer: the extension echoed, only what the node needs, no zero vote beside an error.
+	whole := with(vote(), func(v *proto.Vote) { v.Extension = []byte("extension") })
+	whole.Signature = sign(types.VoteSignBytes(chain, &whole))
+	whole.ExtensionSignature = sign(types.VoteExtensionSignBytes(chain, &whole))
+	response("reply-vote-whole", nil, voteResponse(nil, whole), false)
+	response("reply-vote-least", nil, voteResponse(nil, proto.Vote{
+		Timestamp: whole.Timestamp, Signature: whole.Signature, ExtensionSignature: whole.ExtensionSignature,
+	}), false)
+	request("reply-vote-error-alone", message(4, message(2, varint(1, 2), message(2, []byte("double signing requested at height: 10")))))
 
 	// The key for every version: this one's field and those of v1, which skip each other's.
 	raw := key.PubKey().Bytes()
