@@ -32,6 +32,8 @@ pub enum Malformed {
     Varint,
     /// A field number of 0, a wire type that does not exist, or the end of a group never begun.
     Tag,
+    /// Bytes after the end of the message.
+    Trailing,
     /// A known field of another wire type than its own.
     WireType {
         /// The field's number.
@@ -234,6 +236,7 @@ impl fmt::Display for Malformed {
             Self::Truncated => f.write_str("the message ends within a field"),
             Self::Varint => f.write_str("a number has more than ten bytes"),
             Self::Tag => f.write_str("a field has no valid number or type"),
+            Self::Trailing => f.write_str("bytes follow the message"),
             Self::WireType { field } => write!(f, "field {field} has the wrong type"),
         }
     }
