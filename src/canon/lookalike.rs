@@ -57,3 +57,44 @@ fn extension_field(field: &Field<'_>) -> Result<(), Malformed> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loose_forms_of_sign_bytes_are_recognised() {
+        for bytes in [
+            // Nothing in it; a type alone; fields backwards; a longer prefix than needed.
+            &b"\x00"[..],
+            b"\x02\x08\x01",
+            b"\x0b\x2a\x00\x11\x01\x00\x00\x00\x00\x00\x00\x00",
+            b"\x82\x00\x08\x01",
+            // An unknown field beside a known one.
+            b"\x05\x08\x01\x98\x06\x01",
+            // A proposal: field 4 is a number, field 7 the chain id.
+            b"\x08\x08\x20\x20\x02\x32\x00\x3a\x00",
+            // An extension.
+            b"\x07\x0a\x01e\x22\x02ab",
+        ] {
+            assert!(is_lookalike(bytes), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_not() {
+        for bytes in [
+            &b""[..],
+            b"hello, world",
+            b"COMET::RAW_BYTES::SIGN\x04\x0a\x02ab",
+            // A wrong length; field 2 as a varint; field 1 as fixed64; a group that never ends.
+            b"\x03\x08\x01",
+            b"\x01\x08\x01",
+            b"\x02\x10\x01",
+            b"\x09\x09\x00\x00\x00\x00\x00\x00\x00\x00",
+            b"\x02\x9b\x06",
+        ] {
+            assert!(!is_lookalike(bytes), "{bytes:x?}");
+        }
+    }
+}

@@ -52,7 +52,7 @@ impl<'a> Canonical<'a> {
         let mut outer = Reader::new(sign_bytes);
         let body = outer.delimited()?;
         if !outer.is_empty() {
-            return Err(Malformed::Tag);
+            return Err(Malformed::Trailing);
         }
         let mut kind = 0;
         let mut reader = Reader::new(body);

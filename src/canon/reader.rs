@@ -32,6 +32,8 @@ pub enum Malformed {
     Varint,
     /// A field number of 0, a wire type that does not exist, or the end of a group never begun.
     Tag,
+    /// Bytes after the end of the message.
+    Trailing,
     /// A known field of another wire type than its own.
     WireType {
         /// The field's number.
@@ -234,9 +236,98 @@ impl fmt::Display for Malformed {
             Self::Truncated => f.write_str("the message ends within a field"),
             Self::Varint => f.write_str("a number has more than ten bytes"),
             Self::Tag => f.write_str("a field has no valid number or type"),
+            Self::Trailing => f.write_str("bytes follow the message"),
             Self::WireType { field } => write!(f, "field {field} has the wrong type"),
         }
     }
 }
 
 impl core::error::Error for Malformed {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(message: &[u8]) -> Result<Field<'_>, Malformed> {
+        let mut reader = Reader::new(message);
+        let field = reader.field()?.unwrap();
+        assert!(reader.field()?.is_none());
+        Ok(field)
+    }
+
+    #[test]
+    fn reads_each_type_and_no_other() {
+        let varint = only(b"\x08\x96\x01").unwrap();
+        assert_eq!((varint.number(), varint.varint()), (1, Ok(150)));
+        assert_eq!(varint.bytes(), Err(Malformed::WireType { field: 1 }));
+        let fixed = only(b"\x11\xfe\xff\xff\xff\xff\xff\xff\xff").unwrap();
+        assert_eq!((fixed.number(), fixed.sfixed64()), (2, Ok(-2)));
+        assert_eq!(fixed.varint(), Err(Malformed::WireType { field: 2 }));
+        let bytes = only(b"\x1a\x02ab").unwrap();
+        assert_eq!((bytes.number(), bytes.bytes()), (3, Ok(&b"ab"[..])));
+        assert_eq!(bytes.sfixed64(), Err(Malformed::WireType { field: 3 }));
+    }
+
+    #[test]
+    fn a_number_of_32_bits_keeps_the_low_ones() {
+        let field = only(b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").unwrap();
+        assert_eq!(field.int32(), Ok(-1));
+        assert_eq!(field.uint32(), Ok(u32::MAX));
+        assert_eq!(field.int64(), Ok(-1));
+        assert_eq!(only(b"\x08\x87\x80\x80\x80\x10").unwrap().int32(), Ok(7));
+    }
+
+    #[test]
+    fn a_varint_has_ten_bytes_at_most() {
+        let mut message = [0x80; 11];
+        message[0] = 8;
+        message[10] = 1;
+        assert_eq!(only(&message).unwrap().varint(), Ok(1 << 63));
+        // The tenth byte holds one bit; the others are dropped, as gogoproto does.
+        message[10] = 0x7f;
+        assert_eq!(only(&message).unwrap().varint(), Ok(1 << 63));
+        message[10] = 0x80;
+        assert_eq!(only(&message).unwrap_err(), Malformed::Varint);
+    }
+
+    #[test]
+    fn a_message_that_ends_too_early_is_truncated() {
+        for message in [
+            &b"\x08"[..],
+            b"\x08\x80",
+            b"\x80",
+            b"\x11\0\0\0\0\0\0\0",
+            b"\x1a",
+            b"\x1a\x01",
+            b"\x1a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+            b"\x1b",
+            b"\x1b\x1b\x1c",
+            b"\x1d\0\0\0",
+        ] {
+            assert_eq!(only(message).unwrap_err(), Malformed::Truncated);
+        }
+    }
+
+    #[test]
+    fn groups_are_skipped_however_deep() {
+        let depth = 100_000;
+        let message = [vec![0x1b; depth], vec![0x1c; depth]].concat();
+        let group = only(&message).unwrap();
+        assert_eq!(group.bytes(), Err(Malformed::WireType { field: 3 }));
+    }
+
+    #[test]
+    fn numbers_and_types_that_do_not_exist_are_refused() {
+        for message in [
+            &b"\x00\x01"[..],
+            b"\x02\x00",
+            b"\x0c",
+            b"\x0e",
+            b"\x0f",
+            b"\x0b\x0e\x0c",
+            b"\x80\x80\x80\x80\x40\x01",
+        ] {
+            assert_eq!(only(message).unwrap_err(), Malformed::Tag);
+        }
+    }
+}

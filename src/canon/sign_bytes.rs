@@ -381,7 +381,8 @@ mod tests {
                 assert!(SignBytes::parse(&bytes[..len]).is_err());
             }
             let longer = [bytes, &[0]].concat();
-            assert!(SignBytes::parse(&longer).is_err());
+            let trailing = ParseError::Malformed(Malformed::Trailing);
+            assert_eq!(SignBytes::parse(&longer), Err(trailing));
             for at in 0..bytes.len() {
                 for flip in [1, 0x80, 0xff] {
                     let mut changed = bytes.to_vec();

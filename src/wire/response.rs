@@ -207,3 +207,75 @@ impl Message for SignedProposal<'_> {
         writer::bytes(out, 7, self.signature);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Request, frame_len};
+
+    fn described(description: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        let refusal = Refusal {
+            code: 0,
+            description,
+        };
+        encode(&Response::RawBytesError(refusal), &mut out);
+        out
+    }
+
+    #[test]
+    fn a_long_description_is_cut_between_characters() {
+        let longest = "x".repeat(DESCRIPTION_MAX_LEN);
+        assert_eq!(described(&format!("{longest}y")), described(&longest));
+        let cut = "x".repeat(DESCRIPTION_MAX_LEN - 1);
+        assert_eq!(described(&format!("{cut}κ")), described(&cut));
+    }
+
+    #[test]
+    fn a_reused_buffer_does_not_grow() {
+        let (mut vote, signature) = (Vote::default(), Signature([7; 64]));
+        vote.validator_address = &[1; 20];
+        let response = Response::Vote {
+            request: &vote,
+            timestamp: Timestamp::GO_ZERO,
+            signature: &signature,
+            extension_signature: Some(&signature),
+        };
+        let mut out = Vec::with_capacity(512);
+        let room = out.capacity();
+        for _ in 0..3 {
+            encode(&response, &mut out);
+        }
+        assert_eq!(out.capacity(), room);
+        let prefix = frame_len(&out).unwrap().unwrap();
+        assert_eq!(out.len(), prefix.prefix_len + prefix.body_len);
+    }
+
+    #[test]
+    fn a_refusal_comes_in_the_reply_that_belongs_to_the_request() {
+        let refusal = Refusal {
+            code: 1,
+            description: "no",
+        };
+        let vote = Request::SignVote {
+            vote: Vote::default(),
+            chain_id: b"",
+            skip_extension_signing: false,
+        };
+        let proposal = Request::SignProposal {
+            proposal: Proposal::default(),
+            chain_id: b"",
+        };
+        let mut out = Vec::new();
+        for (request, tag) in [
+            (Request::PubKey { chain_id: b"" }, 0x12),
+            (vote, 0x22),
+            (proposal, 0x32),
+            (Request::Ping, 0x42),
+            (Request::RawBytes, 0x52),
+        ] {
+            encode(&request.refuse(refusal), &mut out);
+            assert_eq!(out[1], tag);
+        }
+    }
+}
