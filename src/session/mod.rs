@@ -20,7 +20,7 @@ use crate::config::Address;
 use crate::keys::SigningKey;
 use crate::link::{self, Link, dial};
 use crate::signer::{Outcome, Refusal, Reply, Signer};
-use crate::store;
+use crate::store::{self, RefreshError};
 use crate::types::{ChainId, Height, Step};
 use crate::wire;
 
@@ -85,7 +85,7 @@ impl<B: Backend> Session<B> {
         let mut failures = Failures::new();
         let mut told = false;
         loop {
-            self.follow_node();
+            self.follow_node(&mut told, &tell);
             let dialled = dial(
                 &self.terms.address,
                 self.terms.identity.as_deref(),
@@ -147,16 +147,14 @@ impl<B: Backend> Session<B> {
             let outcome = self
                 .signer
                 .answer(&request, self.terms.max_height, &mut reply);
-            if let Err(error) = replies.send(reply.message()) {
-                return error;
-            }
+            let sent = replies.send(reply.message());
+            // A node that hung up before its answer does not undo what was done.
             self.say(&outcome, begun.elapsed());
-            if !*told
-                && matches!(outcome, Outcome::Refused(Refusal::Store(_)))
-                && self.signer.is_poisoned()
-            {
-                *told = true;
-                tell(Event::Poisoned);
+            if state_failure(&outcome).is_some() {
+                self.tell_poisoned(told, tell);
+            }
+            if let Err(error) = sent {
+                return error;
             }
             backoff.reset();
             failures.reset();
@@ -165,15 +163,28 @@ impl<B: Backend> Session<B> {
 
     /// As long as the node may still be signing with its own key, its state file is worth a look before
     /// each dial: a node that is started again without its key may reset it.
-    fn follow_node(&self) {
+    fn follow_node(&self, told: &mut bool, tell: &impl Fn(Event)) {
         match self.signer.refresh() {
             Ok(true) => log::info!(
                 target: "tmkms::session",
                 "[{}] raised the watermark to what the node's own state file says", self.label
             ),
             Ok(false) => {}
+            Err(RefreshError::Store(error)) => {
+                self.say_state_failure(&error, &error);
+                self.tell_poisoned(told, tell);
+            }
             // The first signature will wait for it, and says so to the node as well.
-            Err(error) => log::debug!(target: "tmkms::session", "[{}] {error}", self.label),
+            Err(error @ RefreshError::Origin(_)) => {
+                log::debug!(target: "tmkms::session", "[{}] {error}", self.label);
+            }
+        }
+    }
+
+    fn tell_poisoned(&self, told: &mut bool, tell: &impl Fn(Event)) {
+        if !*told && self.signer.is_poisoned() {
+            *told = true;
+            tell(Event::Poisoned);
         }
     }
 
@@ -204,18 +215,37 @@ impl<B: Backend> Session<B> {
                 "[{}] repeated {} at h/r/s {} ({} ms)",
                 self.label, What(sign_bytes), sign_bytes.slot(), took.as_millis()
             ),
-            Outcome::Refused(refusal @ Refusal::Store(store::Error::Poisoned)) => {
-                log::debug!(target: "tmkms::session", "[{}] refused: {refusal}", self.label);
-            }
-            Outcome::Refused(refusal @ Refusal::Store(_)) => log::error!(
-                target: "tmkms::session",
-                "[{}] {refusal}. THIS CHAIN SIGNS NO MORE until tmkms is restarted: mend the disk, then restart",
-                self.label
-            ),
-            Outcome::Refused(refusal) => {
-                log::error!(target: "tmkms::session", "[{}] refused: {refusal}", self.label);
-            }
+            Outcome::Refused(refusal) => match state_failure(outcome) {
+                Some(error) => self.say_state_failure(error, refusal),
+                None => {
+                    log::error!(target: "tmkms::session", "[{}] refused: {refusal}", self.label);
+                }
+            },
         }
+    }
+
+    /// Loudly the first time; what follows from it is no news.
+    fn say_state_failure(&self, error: &store::Error, text: &dyn core::fmt::Display) {
+        if matches!(error, store::Error::Poisoned) {
+            log::debug!(target: "tmkms::session", "[{}] refused: {text}", self.label);
+        } else {
+            log::error!(
+                target: "tmkms::session",
+                "[{}] {text}. THIS CHAIN SIGNS NO MORE until tmkms is restarted: mend the disk, then restart",
+                self.label
+            );
+        }
+    }
+}
+
+/// What is wrong with the chain's state, if that is why a request was refused.
+fn state_failure(outcome: &Outcome) -> Option<&store::Error> {
+    if let Outcome::Refused(Refusal::Store(error) | Refusal::Refresh(RefreshError::Store(error))) =
+        outcome
+    {
+        Some(error)
+    } else {
+        None
     }
 }
 
