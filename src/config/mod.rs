@@ -167,7 +167,7 @@ fn read(
         }
     };
     let mut links = Links::default();
-    let config = match Section::open(&mut report, &root, &ROOT) {
+    let config = match Section::open(&mut report, &root, &ROOT, "") {
         Ok(root) => sections(&mut report, &root, &mut links, backends),
         Err(Reported) => Config::default(),
     };
@@ -193,8 +193,8 @@ const ROOT: Shape = Shape {
         Key::new("validator", "[[validator]]"),
         Key::new("providers", "[[providers.softsign]]"),
     ],
-    elsewhere: &[
-        ("softsign", "name the table `[[providers.softsign]]`"),
+    renamed: &[("softsign", "name the table `[[providers.softsign]]`")],
+    misplaced: &[
         (
             "tx_signer",
             "remove it: transactions are not signed by this program",
@@ -214,6 +214,11 @@ fn sections(
     backends: &[provider::Backend],
 ) -> Config {
     let mut config = Config::default();
+    if root.misspelled {
+        links.chains.complete = false;
+        links.validators.complete = false;
+        links.keys.complete = false;
+    }
     match root.tables(report, "chain", &chain::SHAPE) {
         Ok(tables) => config.chains.extend(
             tables
