@@ -35,6 +35,12 @@ pub(super) struct Malformed {
 }
 
 impl Address {
+    /// Whether a SecretConnection is spoken there.
+    #[must_use]
+    pub const fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp { .. })
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, Malformed> {
         if text.contains(char::is_control) {
             return refuse("it contains control characters", "remove them");

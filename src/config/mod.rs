@@ -116,6 +116,24 @@ pub struct Config {
     pub fortanixdsm: Vec<Fortanixdsm>,
 }
 
+/// Everything that a text says, right and wrong, so that what it names can be looked at in the same run.
+pub struct Survey {
+    /// The settings that could be read.
+    pub config: Config,
+    /// What must be changed, in the order of the text.
+    pub problems: Vec<Problem>,
+    /// What the operator should know or change, though nothing is refused for it.
+    pub warnings: Vec<Problem>,
+}
+
+/// Reads a configuration to sign with, as far as it can be read.
+///
+/// Without problems, each of its chains has exactly one consensus key.
+#[must_use]
+pub fn survey(text: &str) -> Survey {
+    survey_for(text, Purpose::Sign, &provider::BACKENDS)
+}
+
 /// Reads a configuration to sign with.
 ///
 /// Of the chains of an `Ok`, each has exactly one consensus key.
@@ -147,8 +165,25 @@ fn read(
     purpose: Purpose,
     backends: &[provider::Backend],
 ) -> Result<Parsed, Vec<Problem>> {
+    let survey = survey_for(text, purpose, backends);
+    if survey.problems.is_empty() {
+        Ok(Parsed {
+            config: survey.config,
+            warnings: survey.warnings,
+        })
+    } else {
+        Err(survey.problems)
+    }
+}
+
+fn survey_for(text: &str, purpose: Purpose, backends: &[provider::Backend]) -> Survey {
+    let refused = |problems| Survey {
+        config: Config::default(),
+        problems,
+        warnings: Vec::new(),
+    };
     if text.len() > TEXT_MAX_LEN {
-        return Err(vec![Problem {
+        return refused(vec![Problem {
             position: None,
             message: format!(
                 "the file has {} bytes, of at most {TEXT_MAX_LEN}",
@@ -163,7 +198,7 @@ fn read(
         Ok(root) => root,
         Err(error) => {
             report.syntax(&error);
-            return Err(report.finish().problems);
+            return refused(report.finish().problems);
         }
     };
     let mut links = Links::default();
@@ -176,13 +211,10 @@ fn read(
     }
     links.check(&mut report);
     let found = report.finish();
-    if found.problems.is_empty() {
-        Ok(Parsed {
-            config,
-            warnings: found.warnings,
-        })
-    } else {
-        Err(found.problems)
+    Survey {
+        config,
+        problems: found.problems,
+        warnings: found.warnings,
     }
 }
 
