@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::link::Error;
 
 /// How often a failure that goes on is spoken of.
-const SUMMARY: Duration = Duration::from_secs(60);
+const SUMMARY: Duration = Duration::from_mins(1);
 
 /// How many different failures are told apart at a time; more are each news.
 const KINDS: usize = 4;

@@ -75,6 +75,7 @@ impl<B: Backend> Session<B> {
     }
 
     /// The chain that this connection belongs to.
+    #[must_use]
     pub fn chain_id(&self) -> &ChainId {
         self.signer.chain_id()
     }
@@ -108,11 +109,15 @@ impl<B: Backend> Session<B> {
                 log::error!(target: "tmkms::client", "[{}] {line}", self.label);
             }
             if was_link && !self.terms.reconnect {
-                let end = match error {
+                let end = if matches!(
+                    error,
                     link::Error::Closed {
-                        in_handshake: false,
-                    } => End::Closed,
-                    _ => End::Failed,
+                        in_handshake: false
+                    }
+                ) {
+                    End::Closed
+                } else {
+                    End::Failed
                 };
                 return tell(Event::Ended(end));
             }
@@ -135,7 +140,7 @@ impl<B: Backend> Session<B> {
         } = link.halves();
         let mut reply = Reply::default();
         loop {
-            let body = match requests.next() {
+            let body = match requests.receive() {
                 Ok(body) => body,
                 Err(error) => return error,
             };

@@ -43,7 +43,7 @@ pub enum Found {
     /// A mark that is good for nothing.
     Void(Void),
     /// A mark made for this very key file.
-    Valid(Mark),
+    Valid(Box<Mark>),
 }
 
 /// Why a mark is good for nothing.
@@ -117,7 +117,7 @@ pub fn find(key: &Path, public_key: &PublicKey) -> io::Result<Found> {
     } else if named_key != identity_text(&key_file) || named_mark != identity_text(&mark_file) {
         Found::Void(Void::Copied)
     } else {
-        Found::Valid(mark)
+        Found::Valid(Box::new(mark))
     })
 }
 
