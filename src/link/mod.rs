@@ -198,6 +198,3 @@ fn connect_hint(error: &io::Error) -> &'static str {
         ""
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! One log line for a failure, then a summary once a minute.
+//! One log line for a failure, then a summary once a minute; and a limit to the lines about refusals.
 
 use core::time::Duration;
 use std::time::Instant;
@@ -76,6 +76,45 @@ impl Failures {
     }
 }
 
+/// How many refusals are spoken of in a minute: enough for an incident, too few to fill a disk.
+const REFUSALS_SPOKEN: u32 = 60;
+
+/// The refusals of one connection. A hostile node can provoke thousands a second.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    since: Option<Instant>,
+    spoken: u32,
+    unsaid: u32,
+}
+
+impl Refusals {
+    pub(super) fn new() -> Self {
+        Self {
+            since: None,
+            spoken: 0,
+            unsaid: 0,
+        }
+    }
+
+    /// Whether to speak of a refusal, and how many were passed over before it.
+    pub(super) fn note(&mut self, now: Instant) -> Option<u32> {
+        if self
+            .since
+            .is_none_or(|since| now.duration_since(since) >= SUMMARY)
+        {
+            self.since = Some(now);
+            self.spoken = 1;
+            return Some(core::mem::take(&mut self.unsaid));
+        }
+        if self.spoken < REFUSALS_SPOKEN {
+            self.spoken = self.spoken.saturating_add(1);
+            return Some(0);
+        }
+        self.unsaid = self.unsaid.saturating_add(1);
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
@@ -137,5 +176,19 @@ mod tests {
         let mut failures = Failures::new();
         let _ = failures.note(&refused(), Instant::now());
         assert!(failures.connected());
+    }
+
+    #[test]
+    fn refusals_are_spoken_of_up_to_a_number_a_minute() {
+        let mut refusals = Refusals::new();
+        let start = Instant::now();
+        for _ in 0..REFUSALS_SPOKEN {
+            assert_eq!(refusals.note(start), Some(0));
+        }
+        for _ in 0..1000 {
+            assert_eq!(refusals.note(start), None);
+        }
+        assert_eq!(refusals.note(start + SUMMARY), Some(1000));
+        assert_eq!(refusals.note(start + SUMMARY), Some(0));
     }
 }

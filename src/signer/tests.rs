@@ -67,7 +67,9 @@ impl World {
 
     fn with(extensions: Extensions) -> Self {
         let scratch = Scratch::new();
-        let Ok(Found::Missing(vacant)) = find(&scratch.path("state.json"), &chain(), &key().public_key()) else {
+        let Ok(Found::Missing(vacant)) =
+            find(&scratch.path("state.json"), &chain(), &key().public_key())
+        else {
             panic!("the scratch directory is not empty");
         };
         let initial = Initial {
@@ -99,7 +101,12 @@ impl World {
 const HASHES: [[u8; 32]; 2] = [[0xaa; 32], [0xbb; 32]];
 
 /// A precommit as a node sends it, decoded.
-fn precommit(height: i64, value: usize, seconds: i64, extension: &'static [u8]) -> Request<'static> {
+fn precommit(
+    height: i64,
+    value: usize,
+    seconds: i64,
+    extension: &'static [u8],
+) -> Request<'static> {
     let block_id = crate::canon::parts::BlockId {
         hash: &HASHES[value],
         total: 1,
@@ -159,7 +166,10 @@ fn a_device_that_failed_is_asked_for_the_same_bytes_again() {
     assert!(matches!(outcome, Outcome::Refused(Refusal::Guard(_))));
     let (outcome, reply) = world.answer(&precommit(1, 0, 200, b""));
     assert!(matches!(outcome, Outcome::Repeated(bytes) if bytes == sign_bytes(1, 0, 100)));
-    assert!(contains_signature_over(sign_bytes(1, 0, 100).as_bytes(), &reply));
+    assert!(contains_signature_over(
+        sign_bytes(1, 0, 100).as_bytes(),
+        &reply
+    ));
 }
 
 #[test]
@@ -183,7 +193,13 @@ fn without_extensions_the_vote_alone_is_signed() {
     let (outcome, reply) = world.answer(&precommit(1, 0, 100, b"data"));
     assert!(matches!(outcome, Outcome::Signed(_)));
     let mut bytes = Vec::new();
-    crate::canon::extension(&mut bytes, &chain(), Height::new(1).unwrap(), types::Round::ZERO, b"data");
+    crate::canon::extension(
+        &mut bytes,
+        &chain(),
+        Height::new(1).unwrap(),
+        types::Round::ZERO,
+        b"data",
+    );
     assert!(!contains_signature_over(&bytes, &reply));
 }
 
@@ -198,7 +214,11 @@ fn a_state_that_cannot_be_written_ends_the_chain() {
         assert!(matches!(outcome, Outcome::Refused(Refusal::Store(_))));
     }
     assert!(world.signer.is_poisoned());
-    assert_eq!(world.signed.load(Ordering::SeqCst), before, "signed without a record");
+    assert_eq!(
+        world.signed.load(Ordering::SeqCst),
+        before,
+        "signed without a record"
+    );
 }
 
 #[test]
@@ -206,10 +226,17 @@ fn max_height_is_the_last_that_is_signed() {
     let world = World::new();
     let max = Height::new(5);
     let mut reply = Reply::default();
-    let outcome = world.signer.answer(&precommit(5, 0, 0, b""), max, &mut reply);
+    let outcome = world
+        .signer
+        .answer(&precommit(5, 0, 0, b""), max, &mut reply);
     assert!(matches!(outcome, Outcome::Signed(_)));
-    let outcome = world.signer.answer(&precommit(6, 0, 0, b""), max, &mut reply);
-    assert!(matches!(outcome, Outcome::Refused(Refusal::AboveMaxHeight { .. })));
+    let outcome = world
+        .signer
+        .answer(&precommit(6, 0, 0, b""), max, &mut reply);
+    assert!(matches!(
+        outcome,
+        Outcome::Refused(Refusal::AboveMaxHeight { .. })
+    ));
 }
 
 #[test]
@@ -225,16 +252,26 @@ fn of_rivals_for_one_slot_one_is_signed() {
                         start.wait();
                         let (outcome, reply) = world.answer(&precommit(height, rival % 2, 7, b""));
                         let value = rival % 2;
-                        let got = contains_signature_over(sign_bytes(height, value, 7).as_bytes(), &reply);
+                        let got = contains_signature_over(
+                            sign_bytes(height, value, 7).as_bytes(),
+                            &reply,
+                        );
                         let refused = matches!(outcome, Outcome::Refused(_));
                         assert_ne!(got, refused, "height {height}");
                         got.then_some(value)
                     })
                 })
                 .collect();
-            threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+            threads
+                .into_iter()
+                .filter_map(|thread| thread.join().unwrap())
+                .collect()
         });
-        assert_eq!(signed.len(), 2, "height {height}: two ask for each block, one block is signed");
+        assert_eq!(
+            signed.len(),
+            2,
+            "height {height}: two ask for each block, one block is signed"
+        );
         assert_eq!(signed[0], signed[1], "height {height}");
     }
     assert_eq!(world.signed.load(Ordering::SeqCst), 50);

@@ -281,7 +281,10 @@ mod tests {
         assert!(is_removable(&key));
         remove(&key).unwrap();
         remove(&key).unwrap();
-        assert!(matches!(find(&key, &PublicKey([7; 32])).unwrap(), Found::None));
+        assert!(matches!(
+            find(&key, &PublicKey([7; 32])).unwrap(),
+            Found::None
+        ));
     }
 
     #[test]

@@ -69,7 +69,10 @@ fn what_is_committed_is_there_after_a_restart() {
         assert_eq!(committed.sign_bytes(), &precommit(height, Some(1), 0));
         drop(store);
         store = open(&path);
-        assert_eq!(store.watermark(), &Watermark::signed(precommit(height, Some(1), 0)));
+        assert_eq!(
+            store.watermark(),
+            &Watermark::signed(precommit(height, Some(1), 0))
+        );
     }
     assert!(store.judge(precommit(5, Some(2), 0)).is_err());
     assert!(store.judge(precommit(4, Some(1), 0)).is_err());
@@ -79,7 +82,11 @@ fn what_is_committed_is_there_after_a_restart() {
 fn a_replay_hands_back_the_stored_bytes_after_a_restart_too() {
     let scratch = Scratch::new();
     let path = scratch.path("state.json");
-    let _ = commit(&mut create(&path, Watermark::ZERO, None), precommit(1, Some(1), 100)).unwrap();
+    let _ = commit(
+        &mut create(&path, Watermark::ZERO, None),
+        precommit(1, Some(1), 100),
+    )
+    .unwrap();
     let again = commit(&mut open(&path), precommit(1, Some(1), 200)).unwrap();
     assert_eq!(again.sign_bytes(), &precommit(1, Some(1), 100));
 }
@@ -93,7 +100,10 @@ fn a_permit_for_another_watermark_commits_nothing() {
     };
     let _ = commit(&mut store, precommit(5, Some(2), 0)).unwrap();
     assert!(matches!(store.commit(early), Err(Error::Stale)));
-    assert_eq!(store.watermark(), &Watermark::signed(precommit(5, Some(2), 0)));
+    assert_eq!(
+        store.watermark(),
+        &Watermark::signed(precommit(5, Some(2), 0))
+    );
 }
 
 #[test]
@@ -105,7 +115,11 @@ fn a_state_that_is_held_is_locked_under_every_name() {
     symlink(&path, &soft).unwrap();
     fs::hard_link(&path, &hard).unwrap();
     for name in [&path, &soft, &hard] {
-        assert!(matches!(look(name), Err(OpenError::Locked)), "{}", name.display());
+        assert!(
+            matches!(look(name), Err(OpenError::Locked)),
+            "{}",
+            name.display()
+        );
     }
 }
 
@@ -125,7 +139,12 @@ fn a_file_that_is_taken_away_poisons_the_store_before_it_signs() {
             fs::rename(other, path).unwrap();
         }),
         ("cut short", |path| {
-            fs::OpenOptions::new().write(true).open(path).unwrap().set_len(512).unwrap();
+            fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(512)
+                .unwrap();
         }),
     ];
     for (name, trouble) in troubles {
@@ -134,10 +153,28 @@ fn a_file_that_is_taken_away_poisons_the_store_before_it_signs() {
         let mut store = create(&path, Watermark::ZERO, None);
         let _ = commit(&mut store, precommit(1, Some(1), 0)).unwrap();
         trouble(&path);
-        assert!(matches!(commit(&mut store, precommit(2, Some(1), 0)), Err(Error::Moved)), "{name}");
+        assert!(
+            matches!(
+                commit(&mut store, precommit(2, Some(1), 0)),
+                Err(Error::Moved)
+            ),
+            "{name}"
+        );
         assert!(store.is_poisoned(), "{name}");
-        assert!(matches!(commit(&mut store, precommit(3, Some(1), 0)), Err(Error::Poisoned)), "{name}");
-        assert!(matches!(commit(&mut store, precommit(1, Some(1), 0)), Err(Error::Poisoned)), "{name}: a replay");
+        assert!(
+            matches!(
+                commit(&mut store, precommit(3, Some(1), 0)),
+                Err(Error::Poisoned)
+            ),
+            "{name}"
+        );
+        assert!(
+            matches!(
+                commit(&mut store, precommit(1, Some(1), 0)),
+                Err(Error::Poisoned)
+            ),
+            "{name}: a replay"
+        );
     }
 }
 
@@ -183,9 +220,15 @@ fn what_is_no_state_is_told_apart() {
     fs::write(&path, b"").unwrap();
     assert!(matches!(look(&path), Err(OpenError::Unreadable(_))));
     fs::write(&path, vec![0; record::FILE_LEN]).unwrap();
-    assert!(matches!(look(&path), Err(OpenError::Damaged(Damage::Header))));
+    assert!(matches!(
+        look(&path),
+        Err(OpenError::Damaged(Damage::Header))
+    ));
     fs::write(&path, &record::MAGIC[..]).unwrap();
-    assert!(matches!(look(&path), Err(OpenError::Damaged(Damage::Length))));
+    assert!(matches!(
+        look(&path),
+        Err(OpenError::Damaged(Damage::Length))
+    ));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
     assert!(matches!(look(&path), Err(OpenError::Io(_))));
@@ -200,7 +243,9 @@ fn filepv(sign_bytes: &SignBytes, signer: &SigningKey) -> String {
         slot.round.get(),
         slot.step.number() + 1,
         Base64::encode_to_string(signer.sign(sign_bytes.as_bytes()).0).unwrap(),
-        Hex::encode_to_string(sign_bytes.as_bytes()).unwrap().to_uppercase(),
+        Hex::encode_to_string(sign_bytes.as_bytes())
+            .unwrap()
+            .to_uppercase(),
     )
 }
 
@@ -213,12 +258,18 @@ fn a_foreign_state_is_taken_over_and_kept() {
     let Ok(Found::Foreign(foreign)) = look(&path) else {
         panic!("not recognised");
     };
-    assert_eq!(fs::read_to_string(&path).unwrap(), original, "looking changed it");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        original,
+        "looking changed it"
+    );
     let Adopted { mut store, kept } = foreign.adopt().unwrap();
     assert_eq!(fs::read_to_string(&kept).unwrap(), original);
     assert_eq!(kept, scratch.path("state.json.old-filepv"));
     assert_eq!(
-        commit(&mut store, precommit(8, Some(1), 60)).unwrap().sign_bytes(),
+        commit(&mut store, precommit(8, Some(1), 60))
+            .unwrap()
+            .sign_bytes(),
         &precommit(8, Some(1), 50)
     );
     assert!(store.judge(precommit(8, Some(2), 50)).is_err());
@@ -244,7 +295,10 @@ fn a_foreign_state_of_another_chain_or_key_is_refused() {
     let path = scratch.path("state.json");
     let stranger = SigningKey::from_seed(&[4; 32]).unwrap();
     fs::write(&path, filepv(&precommit(8, Some(1), 50), &stranger)).unwrap();
-    assert!(matches!(look(&path), Err(OpenError::Unreadable(OriginError::OtherKey))));
+    assert!(matches!(
+        look(&path),
+        Err(OpenError::Unreadable(OriginError::OtherKey))
+    ));
     let other_chain = ChainId::new("store-2").unwrap();
     fs::write(&path, filepv(&precommit(8, Some(1), 50), &key())).unwrap();
     assert!(matches!(
@@ -267,10 +321,17 @@ fn a_new_state_follows_the_nodes_own_file_until_its_first_commit() {
 
     fs::write(&origin, filepv(&precommit(9, Some(1), 0), &key())).unwrap();
     assert!(store.refresh().unwrap());
-    assert_eq!(store.watermark(), &Watermark::signed(precommit(9, Some(1), 0)));
+    assert_eq!(
+        store.watermark(),
+        &Watermark::signed(precommit(9, Some(1), 0))
+    );
     drop(store);
     let mut store = open(&scratch.path("state.json"));
-    assert_eq!(store.watermark().position().height(), 9, "raised on disk as well");
+    assert_eq!(
+        store.watermark().position().height(),
+        9,
+        "raised on disk as well"
+    );
 
     // What a node makes when it is started without its key: an empty state, and another key.
     fs::write(&origin, r#"{"height": "0", "round": 0, "step": 0}"#).unwrap();
@@ -285,7 +346,10 @@ fn a_new_state_follows_the_nodes_own_file_until_its_first_commit() {
 
     let _ = commit(&mut store, precommit(10, Some(1), 0)).unwrap();
     fs::write(&origin, filepv(&precommit(12, Some(1), 0), &key())).unwrap();
-    assert!(!store.refresh().unwrap(), "nothing is read after the first commit");
+    assert!(
+        !store.refresh().unwrap(),
+        "nothing is read after the first commit"
+    );
 }
 
 #[test]
@@ -311,6 +375,10 @@ fn only_a_precommit_for_a_block_has_an_extension() {
     // Height 2 as sfixed64, round 0 left out, the chain id: CometBFT's CanonicalVoteExtension.
     assert_eq!(
         extension.sign_bytes(),
-        [&[0x12, 0x11, 2, 0, 0, 0, 0, 0, 0, 0, 0x22, 7][..], b"store-1"].concat()
+        [
+            &[0x12, 0x11, 2, 0, 0, 0, 0, 0, 0, 0, 0x22, 7][..],
+            b"store-1"
+        ]
+        .concat()
     );
 }

@@ -74,7 +74,10 @@ fn what_is_written_is_read_again() {
         Watermark::signed(longest()),
     ];
     let names = [r"a\b", r#"quote"d"#, "ünïcode-1", "plain-1"];
-    for (watermark, name) in positions.into_iter().flat_map(|w| names.map(|name| (w, name))) {
+    for (watermark, name) in positions
+        .into_iter()
+        .flat_map(|w| names.map(|name| (w, name)))
+    {
         for status in [Status::New, Status::Active, Status::Retired] {
             let header = Header {
                 chain_id: ChainId::new(name).unwrap(),
@@ -126,7 +129,11 @@ fn every_changed_byte_is_damage() {
 fn every_other_length_is_damage() {
     let file = Contents::render(&header(), &record(2, Watermark::ZERO)).unwrap();
     for len in [0, 1, RECORD_LEN, BLOCK_LEN, FILE_LEN - 1] {
-        assert_eq!(Contents::parse(&file[..len]).unwrap_err(), Damage::Length, "{len}");
+        assert_eq!(
+            Contents::parse(&file[..len]).unwrap_err(),
+            Damage::Length,
+            "{len}"
+        );
     }
     let longer = [file.as_slice(), b"\n"].concat();
     assert_eq!(Contents::parse(&longer).unwrap_err(), Damage::Length);
@@ -153,7 +160,8 @@ fn records_that_do_not_follow_one_another_are_damage() {
     let digest = Contents::parse(&file).unwrap().digest;
     for sequence in [4, 6, u64::MAX - 1] {
         let at = usize::try_from(offset(sequence)).unwrap();
-        file[at..at + RECORD_LEN].copy_from_slice(&record(sequence, Watermark::ZERO).render(&digest));
+        file[at..at + RECORD_LEN]
+            .copy_from_slice(&record(sequence, Watermark::ZERO).render(&digest));
         assert_eq!(Contents::parse(&file).unwrap_err(), Damage::Records);
     }
 }
