@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Instant;
 
 use backoff::Backoff;
-use failures::{Failures, Refusals};
+use failures::{Failures, Limit};
 
 use crate::backend::{Any, Backend};
 use crate::canon::SignBytes;
@@ -86,7 +86,7 @@ impl<B: Backend> Session<B> {
             tell,
             backoff: Backoff::new(),
             failures: Failures::new(),
-            refusals: Refusals::new(),
+            refusals: Limit::new(),
             told: false,
         };
         loop {
@@ -105,7 +105,7 @@ struct Course<'a, B, T> {
     tell: T,
     backoff: Backoff,
     failures: Failures,
-    refusals: Refusals,
+    refusals: Limit,
     /// Whether the supervisor knows that the chain is poisoned.
     told: bool,
 }
@@ -190,7 +190,7 @@ impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
     }
 
     fn say_connected(&mut self, link: &Link) {
-        if !self.failures.connected() {
+        if !self.failures.connected(Instant::now()) {
             return;
         }
         let Session { label, terms, .. } = self.session;
