@@ -50,11 +50,25 @@ impl Scene {
     /// A chain with a new key, `more` in its `[[chain]]`.
     pub(crate) fn chain(&self, id: &str, more: &str) -> Chain {
         let key_file = self.home.key_file(id);
-        self.tmkms(&["softsign", "keygen", key_file.to_str().unwrap()]);
+        self.tmkms(&["softsign", "keygen", &self.key_file(id)]);
         self.home.chain(id, more).unwrap();
         Chain {
             id: id.to_owned(),
-            key: public_key(&key_file),
+            key: read_key(&key_file).public_key().0,
+        }
+    }
+
+    /// The path of a chain's key, as an argument.
+    pub(crate) fn key_file(&self, id: &str) -> String {
+        self.home.key_file(id).to_str().unwrap().to_owned()
+    }
+
+    /// A chain whose key file the test puts there itself.
+    pub(crate) fn chain_with_key(&self, id: &str, key: &SigningKey) -> Chain {
+        self.home.chain(id, "").unwrap();
+        Chain {
+            id: id.to_owned(),
+            key: key.public_key().0,
         }
     }
 
@@ -107,6 +121,20 @@ impl Scene {
     /// Runs a `start` that must refuse.
     pub(crate) fn start_ends(&self) -> (i32, String) {
         self.ends(&["start", "-c", "tmkms.toml"])
+    }
+}
+
+/// A started signer and its link. The signer goes first: it would redial.
+pub(crate) struct Running {
+    pub(crate) signer: Process,
+    pub(crate) link: Connection,
+}
+
+impl Running {
+    pub(crate) fn new(scene: &Scene, node: &Validator) -> Self {
+        let mut signer = scene.start();
+        let link = accept(node, &mut signer);
+        Self { signer, link }
     }
 }
 
@@ -214,12 +242,11 @@ pub(crate) fn refusal(reply: &Reply) -> (i64, String) {
     reply.error.clone().expect("a refusal")
 }
 
-/// The public half of a key file as `softsign` keeps them.
-pub(crate) fn public_key(key_file: &Path) -> [u8; 32] {
+/// A key file as `softsign` keeps them.
+pub(crate) fn read_key(key_file: &Path) -> SigningKey {
     let text = fs::read_to_string(key_file).unwrap();
     let seed = Base64::decode_to_vec(text.trim(), None).unwrap();
-    let key = SigningKey::from_seed(&seed.try_into().unwrap()).unwrap();
-    key.public_key().0
+    SigningKey::from_seed(&seed.try_into().unwrap()).unwrap()
 }
 
 /// Some block but number 1, which requests are for if nothing else is said.
