@@ -107,8 +107,7 @@ impl Report {
         self.warnings.iter().map(Problem::to_string)
     }
 
-    /// Prints every problem in the order of the file, and gives the exit code: of several classes, the
-    /// lowest.
+    /// Prints every problem in the order of the file, and gives the exit code.
     pub(super) fn finish(mut self) -> Exit {
         self.problems.sort_by_key(|(_, problem)| problem.position);
         for (_, problem) in &self.problems {
@@ -118,10 +117,6 @@ impl Report {
             };
             complain(&format_args!("{place}: {}", problem.message), &problem.cure);
         }
-        self.problems
-            .iter()
-            .map(|(exit, _)| *exit)
-            .min()
-            .unwrap_or(Exit::Failed)
+        Exit::of_several(self.problems.iter().map(|(exit, _)| *exit)).unwrap_or(Exit::Failed)
     }
 }
