@@ -3,6 +3,8 @@
 mod command;
 mod exit;
 mod home;
+mod plan;
+mod repair;
 mod report;
 mod setup;
 mod softsign;

@@ -102,6 +102,13 @@ impl Report {
         !self.problems.is_empty()
     }
 
+    /// Whether something at this very place has been noted.
+    pub(super) fn has_problem_at(&self, position: Position) -> bool {
+        self.problems
+            .iter()
+            .any(|(_, problem)| problem.position == Some(position))
+    }
+
     /// The warnings, each as one line without the file's name.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         self.warnings.iter().map(Problem::to_string)
