@@ -21,7 +21,7 @@ pub(super) struct Planned {
     pub(super) state: Found,
     /// The key's file, if a mark lies beside it that must be used up.
     pub(super) marked: Option<PathBuf>,
-    pub(super) begin: Option<Mark>,
+    pub(super) begin: Option<Box<Mark>>,
 }
 
 /// A connection that can be started.
@@ -145,7 +145,12 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
 }
 
 /// The mark that a missing state may begin with.
-fn beginning(mark: mark::Found, chain: &Chain, key: &Path, report: &mut Report) -> Option<Mark> {
+fn beginning(
+    mark: mark::Found,
+    chain: &Chain,
+    key: &Path,
+    report: &mut Report,
+) -> Option<Box<Mark>> {
     let state = chain.state_file.value.display();
     let position = chain.state_file.position;
     let commands = format!(

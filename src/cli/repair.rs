@@ -15,7 +15,13 @@ pub(super) fn state_problem(error: &OpenError, chain: &Chain, report: &mut Repor
     let id = chain.id.value;
     let exit = match error {
         OpenError::Locked => Exit::Locked,
-        _ => Exit::State,
+        OpenError::Damaged(_)
+        | OpenError::Unreadable(_)
+        | OpenError::OtherChain(_)
+        | OpenError::OtherKey(_)
+        | OpenError::Retired
+        | OpenError::File(_)
+        | OpenError::Io(_) => Exit::State,
     };
     let begin_above = |known: &str| {
         format!(
@@ -57,7 +63,13 @@ pub(super) const fn is_damage(error: &OpenError) -> bool {
     match error {
         OpenError::Damaged(_) => true,
         OpenError::Unreadable(OriginError::Format(error)) => !matches!(error, ForeignError::Key),
-        _ => false,
+        OpenError::Unreadable(_)
+        | OpenError::Locked
+        | OpenError::OtherChain(_)
+        | OpenError::OtherKey(_)
+        | OpenError::Retired
+        | OpenError::File(_)
+        | OpenError::Io(_) => false,
     }
 }
 

@@ -96,7 +96,11 @@ fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
     Ok((sessions, claims))
 }
 
-fn open_state(state: Found, begin: Option<Mark>, marked: Option<&Path>) -> Result<Store, String> {
+fn open_state(
+    state: Found,
+    begin: Option<Box<Mark>>,
+    marked: Option<&Path>,
+) -> Result<Store, String> {
     let use_up = || match marked {
         Some(key) => mark::remove(key).map_err(|error| {
             format!(

@@ -53,10 +53,10 @@ fn import_one(chain_key: &ChainKey, input: &Path, report: &mut Report) -> Result
     };
     let _claim = claim(chain_key, report)?;
     let mut store = match store::find(&chain.state_file.value, &chain.id.value, &public_key) {
-        Ok(Found::Missing(vacant)) => return create(vacant, watermark, chain_key, report),
+        Ok(Found::Missing(vacant)) => return create(vacant, &watermark, chain_key, report),
         Ok(Found::Ours(ready)) => ready.open().map_err(|error| open_exit(&error))?,
         Ok(Found::Foreign(foreign)) => adopt(foreign)?,
         Err(error) => return Err(repair::state_problem(&error, chain, report)),
     };
-    raise(&mut store, watermark)
+    raise(&mut store, &watermark)
 }

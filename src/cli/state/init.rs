@@ -46,11 +46,11 @@ fn init_one(
     match (found, begin) {
         (Ok(Found::Missing(vacant)), _) => {
             let begin = Watermark::at(begin.unwrap_or(Position::ZERO));
-            create(vacant, begin, chain_key, report)
+            create(vacant, &begin, chain_key, report)
         }
         (Ok(Found::Ours(ready)), Some(begin)) if begin > ready.watermark().position() => {
             let mut store = ready.open().map_err(|error| open_exit(&error))?;
-            raise(&mut store, Watermark::at(begin))
+            raise(&mut store, &Watermark::at(begin))
         }
         (Ok(Found::Ours(ready)), _) => Ok(format!(
             "left as it was, signed up to {}",
@@ -58,7 +58,7 @@ fn init_one(
         )),
         (Ok(Found::Foreign(foreign)), Some(begin)) if begin > foreign.watermark().position() => {
             let mut store = super::adopt(foreign)?;
-            raise(&mut store, Watermark::at(begin))
+            raise(&mut store, &Watermark::at(begin))
         }
         (Ok(Found::Foreign(foreign)), _) => Ok(format!(
             "left as it was: a state of {}, signed up to {}, which `tmkms start` takes over",
@@ -98,7 +98,7 @@ fn begin_again(
         kept.display()
     ));
     match store::find(&chain.state_file.value, &chain.id.value, &key.public_key()) {
-        Ok(Found::Missing(vacant)) => create(vacant, Watermark::at(begin), chain_key, report),
+        Ok(Found::Missing(vacant)) => create(vacant, &Watermark::at(begin), chain_key, report),
         Ok(Found::Ours(_) | Found::Foreign(_)) => Err(open_exit(&OpenError::Locked)),
         Err(error) => Err(open_exit(&error)),
     }

@@ -68,7 +68,7 @@ fn claim(chain_key: &ChainKey, report: &mut Report) -> Result<Claim, Exit> {
 /// Makes a state. A mark that lies beside the key is used up, and what it knows is never lowered.
 fn create(
     vacant: Vacant,
-    wanted: Watermark,
+    wanted: &Watermark,
     chain_key: &ChainKey,
     report: &mut Report,
 ) -> Result<String, Exit> {
@@ -77,7 +77,7 @@ fn create(
     }
     let key_file = &chain_key.path.value;
     let mut initial = Initial {
-        watermark: wanted,
+        watermark: *wanted,
         origin: None,
     };
     let mark = mark::find(key_file, &chain_key.key.public_key())
@@ -119,7 +119,7 @@ fn adopt(foreign: Convertible) -> Result<Store, Exit> {
     Ok(adopted.store)
 }
 
-fn raise(store: &mut Store, watermark: Watermark) -> Result<String, Exit> {
+fn raise(store: &mut Store, watermark: &Watermark) -> Result<String, Exit> {
     let old = store.watermark().position();
     match store.raise(watermark) {
         Ok(true) => Ok(format!("raised from {old} to {}", watermark.position())),
@@ -139,9 +139,10 @@ fn raise(store: &mut Store, watermark: Watermark) -> Result<String, Exit> {
 
 fn open_exit(error: &OpenError) -> Exit {
     complain(error, "mend the cause and run the command again");
-    match error {
-        OpenError::Locked => Exit::Locked,
-        _ => Exit::State,
+    if matches!(error, OpenError::Locked) {
+        Exit::Locked
+    } else {
+        Exit::State
     }
 }
 

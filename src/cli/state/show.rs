@@ -86,15 +86,18 @@ fn checked(path: &Path, chain_key: &ChainKey) -> Result<Option<Snapshot>, OpenEr
     store::peek(path)
 }
 
-/// The first bytes of the hash of the block that was signed last.
+/// The first five bytes of the hash of the block that was signed last, as log lines have them.
 fn block(watermark: &Watermark) -> String {
-    match watermark.sign_bytes().map(|bytes| bytes.block_hash()) {
-        None => "-".to_owned(),
-        Some(None) => "<nil>".to_owned(),
-        Some(Some(hash)) => hash
-            .iter()
-            .take(5)
-            .map(|byte| format!("{byte:02X}"))
-            .collect(),
+    let Some(bytes) = watermark.sign_bytes() else {
+        return "-".to_owned();
+    };
+    let Some(hash) = bytes.block_hash() else {
+        return "<nil>".to_owned();
+    };
+    let mut text = String::new();
+    for byte in hash.iter().take(5) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02X}");
     }
+    text
 }
