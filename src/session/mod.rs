@@ -163,10 +163,12 @@ impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
             };
             let Session { signer, terms, .. } = self.session;
             let outcome = signer.answer(&request, terms.max_height, &mut reply);
-            if let Err(error) = replies.send(reply.message()) {
+            let sent = replies.send(reply.message());
+            // A node that hung up before its answer undoes nothing: what was done is told all the same.
+            self.say(&outcome, begun);
+            if let Err(error) = sent {
                 return error;
             }
-            self.say(&outcome, begun);
             self.backoff.reset();
             self.failures.reset();
         }
@@ -203,7 +205,7 @@ impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
         }
     }
 
-    /// The line for a reply that has left.
+    /// The line for a reply that has left, or that nobody took.
     fn say(&mut self, outcome: &Outcome, begun: Instant) {
         let label = &self.session.label;
         let took = begun.elapsed().as_millis();
