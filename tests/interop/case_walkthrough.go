@@ -1,0 +1,3 @@
+package main
+
+func walkthroughCases() []Case { return nil }
