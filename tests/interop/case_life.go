@@ -41,7 +41,7 @@ func life(t *T, release, transport string) {
 	signer.Start(t)
 	node.Start(t)
 	node.Reach(t, 8)
-	node.MustHoldNoKey(t)
+	node.MustLack(t, node.Key)
 
 	// A round above 0 is a vote that came too late, and only a restart may be the reason.
 	var excused []int64
@@ -67,7 +67,7 @@ func life(t *T, release, transport string) {
 		}
 		node.Start(t)
 	})
-	node.MustHoldNoKey(t)
+	node.MustLack(t, node.Key)
 
 	chain := t.Read(node, node.Key)
 	t.Signed(signer)

@@ -86,7 +86,9 @@ func (t *T) newReference(home string, owner *Node, nodes []*Node) *Signer {
 	key, state := filepath.Join(home, "key.json"), filepath.Join(home, "state.json")
 	t.check(os.Mkdir(home, 0o700))
 	t.check(os.Rename(owner.KeyFile(), key))
-	t.check(os.Rename(owner.StateFile(), state))
+	text, err := os.ReadFile(owner.StateFile())
+	t.check(err)
+	t.check(os.WriteFile(state, text, 0o600))
 	args := []string{"-chain", owner.Chain, "-key", key, "-state", state}
 	for _, n := range nodes {
 		args = append(args, n.Signer)
