@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -47,7 +46,7 @@ func extensions(t *T, release, transport string) {
 	ours, peer := t.NewNode("ours", release, chain), t.NewNode("peer", release, chain)
 	t.Network([]*Node{ours, peer}, ours, peer)
 	for _, n := range []*Node{ours, peer} {
-		socket := "unix://" + filepath.Join(t.Dir, n.Name+".app")
+		socket := t.Socket(n.Name + "-app")
 		args := []string{"-listen", socket}
 		for _, size := range sizes {
 			args = append(args, strconv.Itoa(size))

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
 )
@@ -83,12 +81,4 @@ func life(t *T, release, transport string) {
 		}
 	}
 	t.Notef("%d heights, %d above round 0", chain.Heights, len(chain.Rounds))
-}
-
-// SignerAddr is an address for a node to wait at for its signer.
-func (t *T) SignerAddr(transport string) string {
-	if transport == "unix" {
-		return "unix://" + filepath.Join(t.Dir, "signer.sock")
-	}
-	return fmt.Sprintf("tcp://127.0.0.1:%d", t.Port())
 }

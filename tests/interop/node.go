@@ -139,6 +139,14 @@ func (n *Node) Listen(t *T, addr string) {
 	n.Set(t, "", "priv_validator_laddr", addr)
 }
 
+// SignerAddr is an address for a node to wait at for its signer.
+func (t *T) SignerAddr(transport string) string {
+	if transport == "unix" {
+		return t.Socket("signer")
+	}
+	return fmt.Sprintf("tcp://127.0.0.1:%d", t.Port())
+}
+
 func (n *Node) KeyFile() string   { return filepath.Join(n.Home, "config/priv_validator_key.json") }
 func (n *Node) StateFile() string { return filepath.Join(n.Home, "data/priv_validator_state.json") }
 

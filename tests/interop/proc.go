@@ -128,3 +128,12 @@ func (t *T) Port() int {
 		}
 	}
 }
+
+// Socket is an address for a unix socket of this case.
+func (t *T) Socket(name string) string {
+	path := filepath.Join(t.Dir, name+".sock")
+	if len(path) > 107 {
+		t.Fatalf("%s is too long for a socket; use a checkout nearer to the root", path)
+	}
+	return "unix://" + path
+}
