@@ -156,6 +156,14 @@ impl Step {
             Self::Precommit => "precommit",
         }
     }
+
+    /// The step of a word in a state file.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Proposal, Self::Prevote, Self::Precommit]
+            .into_iter()
+            .find(|step| step.word() == word)
+    }
 }
 
 /// One thing a validator signs at most once: height, round and step, compared in that order.

@@ -1,1 +1,131 @@
 //! The process: parse, open everything, spawn, supervise, exit code.
+
+mod command;
+mod exit;
+mod home;
+mod report;
+mod setup;
+mod softsign;
+mod start;
+mod state;
+mod supervise;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use exit::Exit;
+
+use command::Arguments;
+use lexopt::{Arg, Parser, ValueExt as _};
+use report::{complain, say};
+
+/// The program's version, as `tmkms version` prints it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Runs the command line of this process to its end.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut parser = Parser::from_env();
+    match dispatch(&mut parser) {
+        Ok(exit) => exit,
+        Err(error) => {
+            complain(
+                &error,
+                "`tmkms help` lists the commands, `tmkms help COMMAND` explains one",
+            );
+            Exit::Usage
+        }
+    }
+    .into()
+}
+
+fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
+    let word = match parser.next()? {
+        None => {
+            say(&command::overview());
+            return Ok(Exit::Usage);
+        }
+        Some(Arg::Short('h') | Arg::Long("help")) => "help".to_owned(),
+        Some(Arg::Short('V') | Arg::Long("version")) => "version".to_owned(),
+        Some(Arg::Value(word)) => word.string()?,
+        Some(other) => return Err(other.unexpected()),
+    };
+    if let device @ ("yubihsm" | "ledger") = word.as_str() {
+        complain(
+            &format_args!("this tmkms was built without the backend for {device}"),
+            "this version has softsign only",
+        );
+        return Ok(Exit::Usage);
+    }
+    let mut words = vec![word];
+    if words.first().is_some_and(|word| command::is_group(word)) {
+        match parser.next()? {
+            Some(Arg::Value(word)) => words.push(word.string()?),
+            Some(Arg::Short('h') | Arg::Long("help")) | None => words.insert(0, "help".to_owned()),
+            Some(other) => return Err(other.unexpected()),
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["help", group] = words.as_slice() {
+        return help(&[OsString::from(group)]);
+    }
+    let Some(command) = command::find(&words) else {
+        return Err(lexopt::Error::UnexpectedArgument(words.join(" ").into()));
+    };
+    let arguments = command.parse(parser)?;
+    if arguments.help && command.words != ["help"] {
+        say(&command.help());
+        return Ok(Exit::Done);
+    }
+    match command.words {
+        ["init"] => home::run(&arguments),
+        ["start"] => Ok(start::run(&arguments)),
+        ["softsign", "keygen"] => softsign::keygen(&arguments),
+        ["softsign", "import"] => Ok(softsign::import(&arguments)),
+        ["state", "show"] => state::show(&arguments),
+        ["state", "init"] => state::init(&arguments),
+        ["state", "import"] => state::import(&arguments),
+        ["version"] => {
+            say(&format!("{VERSION}\n"));
+            Ok(Exit::Done)
+        }
+        _ => help(&arguments.operands),
+    }
+}
+
+fn help(topic: &[OsString]) -> Result<Exit, lexopt::Error> {
+    let words: Option<Vec<&str>> = topic.iter().map(|word| word.to_str()).collect();
+    let words = words.unwrap_or_default();
+    if words.is_empty() {
+        say(&command::overview());
+        return Ok(Exit::Done);
+    }
+    if let Some(command) = command::find(&words) {
+        say(&command.help());
+        return Ok(Exit::Done);
+    }
+    let [group] = words.as_slice() else {
+        return Err(lexopt::Error::UnexpectedArgument(words.join(" ").into()));
+    };
+    if !command::is_group(group) {
+        return Err(lexopt::Error::UnexpectedArgument((*group).into()));
+    }
+    for command in command::COMMANDS
+        .iter()
+        .filter(|command| command.words.first() == Some(group))
+    {
+        say(&format!("{}\n", command.help()));
+    }
+    Ok(Exit::Done)
+}
+
+/// Where the configuration lies: `-c`, else `$TMKMS_CONFIG_FILE`, else `./tmkms.toml`.
+fn config_path(arguments: &Arguments) -> PathBuf {
+    arguments
+        .value("config")
+        .cloned()
+        .or_else(|| std::env::var_os("TMKMS_CONFIG_FILE"))
+        .unwrap_or_else(|| OsString::from("tmkms.toml"))
+        .into()
+}

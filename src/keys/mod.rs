@@ -1,5 +1,19 @@
 //! Ed25519 keys: signing, verifying, and the text forms in which operators keep and print them.
+//!
+//! A file is recognised by what is in it, not by its name. What is recognised and is no validator's
+//! key is refused by name; no error carries a byte of a key.
 
+mod file;
+pub(crate) mod json;
+mod refusal;
 mod signing;
+mod text;
 
+pub use file::{Format, Imported, check_account, parse, parse_json, parse_seed};
+pub use json::{Broken, Place};
+pub use refusal::{Fault, ImportError, Kind};
 pub use signing::{SeedError, SigningKey, verify};
+pub use text::{Fingerprint, Prefix, PrefixError};
+
+/// The length of a seed in bytes (RFC 8032 §5.1.5).
+pub const SEED_LEN: usize = 32;

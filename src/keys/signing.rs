@@ -42,6 +42,12 @@ impl SigningKey {
         PublicKey(*self.pair.pk)
     }
 
+    /// The seed, where it lies.
+    pub(super) fn seed(&self) -> &[u8; 32] {
+        // The secret key is 64 bytes: seed and public half.
+        self.pair.sk.first_chunk().unwrap_or(&[0; 32])
+    }
+
     /// Signs `message`; the same message always gets the same signature (RFC 8032 §5.1.6).
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Signature {

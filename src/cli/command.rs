@@ -1,0 +1,360 @@
+//! The commands and their flags: one table, from which they are parsed and explained.
+
+use core::fmt::Write as _;
+use std::ffi::OsString;
+
+use lexopt::{Arg, Parser, ValueExt as _};
+
+use super::VERSION;
+
+/// A command as it is typed and explained.
+#[derive(Debug)]
+pub(super) struct Command {
+    /// `["softsign", "import"]`.
+    pub(super) words: &'static [&'static str],
+    /// What follows the flags, as help prints it.
+    operands: &'static str,
+    /// How many operands there may be.
+    count: core::ops::RangeInclusive<usize>,
+    flags: &'static [Flag],
+    /// One line.
+    about: &'static str,
+    /// What `help COMMAND` says besides.
+    details: &'static str,
+}
+
+/// A flag of a command.
+#[derive(Debug)]
+struct Flag {
+    short: Option<char>,
+    long: &'static str,
+    /// What the value is called in help; `None` for a switch.
+    value: Option<&'static str>,
+    about: &'static str,
+}
+
+/// A command line, taken apart.
+#[derive(Debug, Default)]
+pub(super) struct Arguments {
+    flags: Vec<(&'static str, OsString)>,
+    /// What is no flag, in order.
+    pub(super) operands: Vec<OsString>,
+    /// `-h` was among them.
+    pub(super) help: bool,
+}
+
+const CONFIG: Flag = Flag {
+    short: Some('c'),
+    long: "config",
+    value: Some("FILE"),
+    about: "the configuration; else $TMKMS_CONFIG_FILE, else ./tmkms.toml",
+};
+const VERBOSE: Flag = Flag {
+    short: Some('v'),
+    long: "verbose",
+    value: None,
+    about: "debug messages as well",
+};
+
+/// Every command, in the order in which help lists them.
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        words: &["init"],
+        operands: "HOME",
+        count: 1..=1,
+        flags: &[Flag {
+            short: Some('n'),
+            long: "networks",
+            value: Some("LIST"),
+            about: "networks to configure, with commas: cosmoshub,osmosis,...",
+        }],
+        about: "make a directory with a configuration and an identity key",
+        details: "Makes HOME with secrets/ (0700), state/, schema/, tmkms.toml and secrets/kms-identity.key\n\
+                  (0600). What is there already is left as it is.",
+    },
+    Command {
+        words: &["start"],
+        operands: "",
+        count: 0..=0,
+        flags: &[CONFIG, VERBOSE],
+        about: "sign for the configured validators, in the foreground",
+        details: "Dials every [[validator]] and answers it until SIGTERM or SIGINT. Everything that is wrong is\n\
+                  reported at once before anything is made, changed or dialled.",
+    },
+    Command {
+        words: &["softsign", "keygen"],
+        operands: "PATH",
+        count: 1..=1,
+        flags: &[Flag {
+            short: Some('t'),
+            long: "type",
+            value: Some("TYPE"),
+            about: "consensus (the default) or account",
+        }],
+        about: "make a key and write it to PATH",
+        details: "A key that lies at PATH is moved aside to PATH.old-FINGERPRINT, never destroyed. Beside a\n\
+                  consensus key a mark is left, PATH.begin-once, with which `start` makes the key's first state.\n\
+                  `softsign kengen` is the same.",
+    },
+    Command {
+        words: &["softsign", "import"],
+        operands: "INPUT OUTPUT",
+        count: 2..=2,
+        flags: &[Flag {
+            short: Some('f'),
+            long: "format",
+            value: Some("FORMAT"),
+            about: "accepted and not needed: the format is seen from the content",
+        }],
+        about: "take a validator's key over, from its priv_validator_key.json",
+        details: "A key that lies at OUTPUT is moved aside to OUTPUT.old-FINGERPRINT; the same key changes\n\
+                  nothing. If the node's own state, ../data/priv_validator_state.json, is found beside INPUT, a\n\
+                  mark is left with which `start` goes on from there.",
+    },
+    Command {
+        words: &["state", "show"],
+        operands: "[CHAIN...]",
+        count: 0..=usize::MAX,
+        flags: &[CONFIG],
+        about: "print how far each chain is signed",
+        details: "Reads without a lock, so it works while a signer runs. CHAIN: all, if none is named.",
+    },
+    Command {
+        words: &["state", "init"],
+        operands: "[CHAIN...]",
+        count: 0..=usize::MAX,
+        flags: &[
+            CONFIG,
+            Flag {
+                short: Some('H'),
+                long: "height",
+                value: Some("HEIGHT"),
+                about: "begin at this height: nothing below it is ever signed (default 0)",
+            },
+            Flag {
+                short: Some('r'),
+                long: "round",
+                value: Some("ROUND"),
+                about: "begin at this round of it (default 0)",
+            },
+            Flag {
+                short: None,
+                long: "step",
+                value: Some("STEP"),
+                about: "what is signed already in this round: none (the default), proposal, prevote, precommit",
+            },
+        ],
+        about: "make the state of a key that has never signed, or begin at a height",
+        details: "Without --height, only for a key that has never signed: a key that has needs `state import`, or\n\
+                  --height with a height above any that it may have signed. A sound state is left as it is. A\n\
+                  damaged one is kept beside the new one, which then needs --height.",
+    },
+    Command {
+        words: &["state", "import"],
+        operands: "CHAIN INPUT",
+        count: 2..=2,
+        flags: &[CONFIG],
+        about: "take over how far a chain is signed, from another program's state file",
+        details: "Reads the state files of tmkms, of nodes (priv_validator_state.json), cosmos/kms and horcrux,\n\
+                  recognised by content. The watermark is only ever raised.",
+    },
+    Command {
+        words: &["version"],
+        operands: "",
+        count: 0..=0,
+        flags: &[],
+        about: "print the version",
+        details: "",
+    },
+    Command {
+        words: &["help"],
+        operands: "[COMMAND]",
+        count: 0..=2,
+        flags: &[],
+        about: "explain a command",
+        details: "",
+    },
+];
+
+/// Other spellings of a command's last word.
+const ALIASES: &[(&str, &str)] = &[("kengen", "keygen")];
+
+/// The command that these words name, and how many of them its name takes.
+pub(super) fn find(words: &[&str]) -> Option<&'static Command> {
+    let words: Vec<&str> = words
+        .iter()
+        .map(|word| {
+            ALIASES
+                .iter()
+                .find(|(alias, _)| alias == word)
+                .map_or(*word, |(_, meant)| *meant)
+        })
+        .collect();
+    COMMANDS.iter().find(|command| command.words == words)
+}
+
+/// Whether some command's name begins with this word and goes on.
+pub(super) fn is_group(word: &str) -> bool {
+    COMMANDS
+        .iter()
+        .any(|command| command.words.len() > 1 && command.words.first() == Some(&word))
+}
+
+impl Command {
+    /// Takes the rest of the command line apart.
+    pub(super) fn parse(&self, parser: &mut Parser) -> Result<Arguments, lexopt::Error> {
+        let mut arguments = Arguments::default();
+        while let Some(argument) = parser.next()? {
+            let flag = match &argument {
+                Arg::Short('h') | Arg::Long("help") => {
+                    arguments.help = true;
+                    continue;
+                }
+                Arg::Value(_) => None,
+                Arg::Short(short) => self.flags.iter().find(|flag| flag.short == Some(*short)),
+                Arg::Long(long) => self.flags.iter().find(|flag| flag.long == *long),
+            };
+            match (argument, flag) {
+                (Arg::Value(operand), _) => arguments.operands.push(operand),
+                (_, Some(flag)) => {
+                    let value = match flag.value {
+                        Some(_) => parser.value()?,
+                        None => OsString::new(),
+                    };
+                    arguments.flags.push((flag.long, value));
+                }
+                (other, None) => return Err(other.unexpected()),
+            }
+        }
+        if arguments.help || self.count.contains(&arguments.operands.len()) {
+            return Ok(arguments);
+        }
+        Err(format!("this takes {}", self.usage()).into())
+    }
+
+    fn usage(&self) -> String {
+        let mut usage = format!("tmkms {}", self.words.join(" "));
+        if !self.flags.is_empty() {
+            usage.push_str(" [FLAGS]");
+        }
+        if !self.operands.is_empty() {
+            usage.push(' ');
+            usage.push_str(self.operands);
+        }
+        usage
+    }
+
+    /// What `help COMMAND` prints.
+    pub(super) fn help(&self) -> String {
+        let mut text = format!("{}\n\n  {}\n", self.about, self.usage());
+        for flag in self.flags {
+            let short = flag
+                .short
+                .map_or("    ".to_owned(), |short| format!("-{short}, "));
+            let name = match flag.value {
+                Some(value) => format!("{short}--{} {value}", flag.long),
+                None => format!("{short}--{}", flag.long),
+            };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n  {name:<22} {}", flag.about);
+        }
+        if !self.flags.is_empty() {
+            text.push('\n');
+        }
+        if !self.details.is_empty() {
+            text.push('\n');
+            text.push_str(self.details);
+            text.push('\n');
+        }
+        text
+    }
+}
+
+impl Arguments {
+    /// The value of a flag; of several, the last.
+    pub(super) fn value(&self, long: &str) -> Option<&OsString> {
+        self.flags
+            .iter()
+            .rev()
+            .find(|(name, _)| *name == long)
+            .map(|(_, value)| value)
+    }
+
+    /// The value of a flag as something that can be parsed from text.
+    pub(super) fn parsed<T: core::str::FromStr>(
+        &self,
+        long: &str,
+    ) -> Result<Option<T>, lexopt::Error>
+    where
+        T::Err: Into<Box<dyn core::error::Error + Send + Sync>>,
+    {
+        self.value(long).map(|value| value.parse()).transpose()
+    }
+
+    /// Whether a switch was given.
+    pub(super) fn has(&self, long: &str) -> bool {
+        self.value(long).is_some()
+    }
+}
+
+/// What `help` prints.
+pub(super) fn overview() -> String {
+    let mut text = format!(
+        "tmkms {VERSION}: remote signer for Tendermint and CometBFT validators\n\n  tmkms COMMAND [FLAGS] ...\n"
+    );
+    for command in COMMANDS {
+        let name = format!("{} {}", command.words.join(" "), command.operands);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {name:<30} {}", command.about);
+    }
+    text.push_str("\n\n`tmkms help COMMAND` explains one. Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 key, 5 state, 6 locked.\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str], rest: &[&str]) -> Result<Arguments, lexopt::Error> {
+        find(words).unwrap().parse(&mut Parser::from_args(rest))
+    }
+
+    #[test]
+    fn every_command_is_found_by_its_words_and_explains_its_flags() {
+        for command in COMMANDS {
+            assert_eq!(find(command.words).unwrap().words, command.words);
+            for flag in command.flags {
+                assert!(command.help().contains(&format!("--{}", flag.long)));
+            }
+            assert!(overview().contains(command.about));
+        }
+    }
+
+    #[test]
+    fn kengen_is_keygen() {
+        assert_eq!(
+            find(&["softsign", "kengen"]).unwrap().words,
+            ["softsign", "keygen"]
+        );
+    }
+
+    #[test]
+    fn flags_and_operands_come_in_any_order() {
+        let arguments = parse(
+            &["state", "init"],
+            &["a-1", "--height=5", "b-2", "-c", "x.toml"],
+        )
+        .unwrap();
+        assert_eq!(arguments.parsed::<i64>("height").unwrap(), Some(5));
+        assert_eq!(arguments.value("config").unwrap(), "x.toml");
+        assert_eq!(arguments.operands, ["a-1", "b-2"]);
+    }
+
+    #[test]
+    fn unknown_flags_and_wrong_counts_are_errors() {
+        assert!(parse(&["start"], &["--loud"]).is_err());
+        assert!(parse(&["start"], &["operand"]).is_err());
+        assert!(parse(&["softsign", "import"], &["one"]).is_err());
+        assert!(parse(&["start"], &["-c"]).is_err());
+    }
+}

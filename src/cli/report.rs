@@ -1,0 +1,127 @@
+//! What is printed to whoever typed the command: results, complaints, and every problem at once.
+
+use core::fmt::{Display, Write as _};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::Exit;
+use crate::config::{Position, Problem};
+
+/// Prints a result. A reader that has gone away is no error of ours.
+pub(super) fn say(text: &str) {
+    drop(io::stdout().write_all(text.as_bytes()));
+}
+
+/// Prints what went wrong and what to do.
+pub(super) fn complain(what: &dyn Display, cure: &str) {
+    drop(io::stderr().write_all(format!("error: {what}\n       {cure}\n").as_bytes()));
+}
+
+/// Prints what an operator should know, though nothing is refused for it.
+pub(super) fn warn(what: &dyn Display) {
+    drop(io::stderr().write_all(format!("warning: {what}\n").as_bytes()));
+}
+
+/// An error and its cause in one line: the library's errors leave the cause to `source`.
+pub(super) fn with_cause(error: &dyn core::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Some errors print their cause themselves.
+        let line = error.to_string();
+        if !text.contains(&line) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ": {line}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// A path as it can be pasted into a shell.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// Everything that is wrong, collected before anything is done about it.
+pub(super) struct Report {
+    /// The configuration that the positions are places in.
+    file: PathBuf,
+    problems: Vec<(Exit, Problem)>,
+    warnings: Vec<Problem>,
+}
+
+impl Report {
+    pub(super) fn new(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The configuration's path.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Notes a problem of the class `exit`.
+    pub(super) fn problem(
+        &mut self,
+        exit: Exit,
+        position: Position,
+        message: String,
+        cure: String,
+    ) {
+        self.add(
+            exit,
+            Problem {
+                position: Some(position),
+                message,
+                cure,
+            },
+        );
+    }
+
+    pub(super) fn add(&mut self, exit: Exit, problem: Problem) {
+        self.problems.push((exit, problem));
+    }
+
+    /// Notes what stops nothing.
+    pub(super) fn warning(&mut self, warning: Problem) {
+        self.warnings.push(warning);
+    }
+
+    pub(super) fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
+    /// The warnings, each as one line without the file's name.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.warnings.iter().map(Problem::to_string)
+    }
+
+    /// Prints every problem in the order of the file, and gives the exit code: of several classes, the
+    /// lowest.
+    pub(super) fn finish(mut self) -> Exit {
+        self.problems.sort_by_key(|(_, problem)| problem.position);
+        for (_, problem) in &self.problems {
+            let place = match problem.position {
+                Some(position) => format!("{}:{position}", self.file.display()),
+                None => self.file.display().to_string(),
+            };
+            complain(&format_args!("{place}: {}", problem.message), &problem.cure);
+        }
+        self.problems
+            .iter()
+            .map(|(exit, _)| *exit)
+            .min()
+            .unwrap_or(Exit::Failed)
+    }
+}

@@ -1,0 +1,242 @@
+//! The configuration and the keys that it names, read for `start` and for `state`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::Exit;
+use super::report::{Report, quoted, with_cause};
+use crate::config::{
+    self, Chain, Config, FileFormat, KeyFormat, KeyType, Position, Problem, Softsign, Spanned,
+};
+use crate::files;
+use crate::keys::{self, ImportError, Prefix, SigningKey};
+use crate::types::PublicKey;
+
+/// What a configuration says, with the keys that it names.
+pub(super) struct Setup {
+    pub(super) config: Config,
+    pub(super) keys: Vec<ChainKey>,
+}
+
+/// The consensus key of one chain.
+pub(super) struct ChainKey {
+    pub(super) chain: Chain,
+    pub(super) key: SigningKey,
+    pub(super) path: Spanned<PathBuf>,
+}
+
+/// Reads the configuration and every consensus key; what is wrong goes into the report.
+pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
+    let config = read_config(file, report);
+    let mut keys = Vec::new();
+    for provider in &config.softsign {
+        if provider.key_type == KeyType::Account {
+            check_account(provider, report);
+            continue;
+        }
+        let Some(bytes) = read_secret(&provider.path, report) else {
+            continue;
+        };
+        for id in &provider.chain_ids {
+            let Some(chain) = config
+                .chains
+                .iter()
+                .find(|chain| chain.id.value == id.value)
+            else {
+                continue;
+            };
+            // A value for each chain: a key is shared by nobody.
+            match parse(&bytes, provider.key_format) {
+                Ok(key) => keys.push(ChainKey {
+                    chain: chain.clone(),
+                    key,
+                    path: provider.path.clone(),
+                }),
+                Err(error) => {
+                    bad_key(&provider.path, &error, report);
+                    break;
+                }
+            }
+        }
+    }
+    Setup { config, keys }
+}
+
+fn read_config(file: &Path, report: &mut Report) -> Config {
+    let text = match read_text(file) {
+        Ok(text) => text,
+        Err(error) => {
+            report.add(
+                Exit::Config,
+                Problem {
+                    position: None,
+                    message: format!("cannot read the configuration: {error}"),
+                    cure: "name it with -c FILE, or make one: tmkms init HOME".to_owned(),
+                },
+            );
+            return Config::default();
+        }
+    };
+    let survey = config::survey(&text);
+    for problem in survey.problems {
+        report.add(Exit::Config, problem);
+    }
+    for warning in survey.warnings {
+        report.warning(warning);
+    }
+    survey.config
+}
+
+/// The configuration may hold a password, so it is wiped; it need not be a secret.
+fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
+    use std::io::Read as _;
+    let limit = u64::try_from(config::TEXT_MAX_LEN)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    let mut text = Zeroizing::new(String::new());
+    let opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
+    match opened.take(limit).read_to_string(&mut text) {
+        Ok(_) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err("it is not UTF-8 text".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Reads a secret that the configuration names; a directory that others may write to is a warning.
+fn read_secret(path: &Spanned<PathBuf>, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+    for warning in files::loose_directories(&path.value) {
+        report.warning(Problem {
+            position: Some(path.position),
+            message: warning.to_string(),
+            cure: "so that nobody else can put another key there".to_owned(),
+        });
+    }
+    match files::read_secret(&path.value) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            report.problem(
+                Exit::Key,
+                path.position,
+                with_cause(&error),
+                secret_cure(&error),
+            );
+            None
+        }
+    }
+}
+
+fn secret_cure(error: &files::Error) -> String {
+    let path = quoted(&error.path);
+    match &error.problem {
+        files::Problem::System { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
+            format!(
+                "make it with `tmkms softsign keygen {path}`, or take a validator's over with `tmkms softsign import KEY.json {path}`"
+            )
+        }
+        files::Problem::System { .. } => "is the path right, and may this user read it?".to_owned(),
+        files::Problem::Wide { .. } => {
+            "run that chmod; was the key seen by others meanwhile?".to_owned()
+        }
+        files::Problem::Owner { .. } => "run that chown".to_owned(),
+        files::Problem::NotAFile
+        | files::Problem::TooLong
+        | files::Problem::Exists
+        | files::Problem::Changed => "name the key's own file".to_owned(),
+    }
+}
+
+fn parse(bytes: &[u8], format: FileFormat) -> Result<SigningKey, ImportError> {
+    match format {
+        FileFormat::Base64 => keys::parse_seed(bytes),
+        FileFormat::Json => keys::parse_json(bytes),
+    }
+}
+
+fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
+    report.problem(
+        Exit::Key,
+        path.position,
+        format!("{} {error}", path.value.display()),
+        format!(
+            "take the validator's key over with `tmkms softsign import KEY.json {}`",
+            quoted(&path.value)
+        ),
+    );
+}
+
+/// Account keys are looked at, so that a broken one is found, and sign nothing.
+fn check_account(provider: &Softsign, report: &mut Report) {
+    let Some(bytes) = read_secret(&provider.path, report) else {
+        return;
+    };
+    match keys::check_account(&bytes) {
+        Ok(()) => report.warning(Problem {
+            position: Some(provider.path.position),
+            message: format!("{} is an account key", provider.path.value.display()),
+            cure: "this program signs no transactions: the key is not used".to_owned(),
+        }),
+        Err(error) => report.problem(
+            Exit::Key,
+            provider.path.position,
+            format!("{} {error}", provider.path.value.display()),
+            "this program signs no transactions: remove the provider".to_owned(),
+        ),
+    }
+}
+
+/// Reads the identity that is shown to the node over `tcp://`.
+pub(super) fn identity(
+    path: &Spanned<PathBuf>,
+    consensus: &[ChainKey],
+    report: &mut Report,
+) -> Option<Arc<SigningKey>> {
+    let bytes = read_secret(path, report)?;
+    let key = match keys::parse_seed(&bytes) {
+        Ok(key) => key,
+        Err(error) => {
+            report.problem(
+                Exit::Key,
+                path.position,
+                format!("{} {error}", path.value.display()),
+                format!(
+                    "make an identity key: tmkms softsign keygen {}",
+                    quoted(&path.value)
+                ),
+            );
+            return None;
+        }
+    };
+    let own = key.public_key();
+    if consensus.iter().any(|chain| chain.key.public_key() == own) {
+        report.problem(
+            Exit::Key,
+            path.position,
+            format!("{} is a consensus key as well", path.value.display()),
+            "the key that greets a node must be another: tmkms softsign keygen PATH".to_owned(),
+        );
+        return None;
+    }
+    Some(Arc::new(key))
+}
+
+/// A public key as the chain's `key_format` prints it.
+pub(super) fn display(key: &PublicKey, format: &KeyFormat) -> String {
+    match format {
+        KeyFormat::Bech32 {
+            consensus_key_prefix,
+            ..
+        } => Prefix::new(consensus_key_prefix)
+            .map_or_else(|_| key.to_hex(), |prefix| key.to_bech32(&prefix)),
+        KeyFormat::CosmosJson => key.to_cosmos_json(),
+        KeyFormat::Hex => key.to_hex(),
+    }
+}
+
+/// A position for what belongs to the whole of a chain.
+pub(super) fn position_of(chain: &Chain) -> Position {
+    chain.id.position
+}

@@ -1,0 +1,300 @@
+//! `tmkms softsign`: keys in files. No command destroys one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::Exit;
+use super::command::Arguments;
+use super::report::{complain, quoted, say, warn, with_cause};
+use crate::files;
+use crate::guard::Watermark;
+use crate::keys::{self, Fingerprint, SigningKey};
+use crate::link::random;
+use crate::store::foreign;
+use crate::store::mark::{self, Mark};
+use crate::types::PublicKey;
+
+/// Where a node keeps its state, seen from the directory of its `priv_validator_key.json`.
+const NODE_STATE: &str = "../data/priv_validator_state.json";
+/// How many keys of one fingerprint are kept beside a target.
+const KEPT_MAX: u32 = 99;
+
+/// A new key. The all-zero seed is no key, and does not come.
+pub(super) fn generate() -> Result<SigningKey, io::Error> {
+    SigningKey::from_seed(&*random()?).map_err(io::Error::other)
+}
+
+/// `softsign keygen PATH`.
+pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
+    let Some(path) = arguments.operands.first().map(PathBuf::from) else {
+        return Ok(Exit::Usage);
+    };
+    let account = match arguments.value("type").map(|text| text.to_string_lossy()) {
+        None => false,
+        Some(text) if text == "consensus" => false,
+        Some(text) if text == "account" => true,
+        Some(text) => {
+            return Err(format!("a key's type is consensus or account, not {text:?}").into());
+        }
+    };
+    let key = match generate() {
+        Ok(key) => key,
+        Err(error) => {
+            complain(&format_args!("no random bytes: {error}"), "try again");
+            return Ok(Exit::Failed);
+        }
+    };
+    let put = match put(&path, &key) {
+        Ok(put) => put,
+        Err(error) => return Ok(error.complain(&path)),
+    };
+    if account {
+        say(&format!(
+            "made an account key: {}\nthis program signs no transactions: it only keeps the key\n",
+            path.display()
+        ));
+        return Ok(Exit::Done);
+    }
+    put.say(&path, &key.public_key());
+    let mark = Mark {
+        public_key: key.public_key(),
+        watermark: Watermark::ZERO,
+        origin: None,
+    };
+    leave_mark(&path, &mark, "a new key");
+    Ok(Exit::Done)
+}
+
+/// `softsign import INPUT OUTPUT`.
+pub(super) fn import(arguments: &Arguments) -> Exit {
+    let [input, output] = arguments.operands.as_slice() else {
+        return Exit::Usage;
+    };
+    let (input, output) = (Path::new(input), Path::new(output));
+    let (bytes, warnings) = match files::read_foreign(input) {
+        Ok(read) => read,
+        Err(error) => {
+            complain(
+                &with_cause(&error),
+                "INPUT is the validator's priv_validator_key.json",
+            );
+            return Exit::Key;
+        }
+    };
+    for warning in warnings {
+        warn(&warning);
+    }
+    let key = match keys::parse(&bytes) {
+        Ok(imported) => imported.key,
+        Err(error) => {
+            complain(
+                &format_args!("{} {error}", input.display()),
+                "INPUT is the validator's priv_validator_key.json; nothing was written",
+            );
+            return Exit::Key;
+        }
+    };
+    // Looked at before anything is written: a state that cannot be read is no reason to forget it.
+    let public_key = key.public_key();
+    let found = match node_state(input, &public_key) {
+        Ok(found) => found,
+        Err((state, error)) => {
+            complain(
+                &format_args!("the node's own state, {}: {error}", state.display()),
+                "mend it or move it away, then import again; nothing was written",
+            );
+            return Exit::State;
+        }
+    };
+    let known = is_known(output, &public_key);
+    let put = match put(output, &key) {
+        Ok(put) => put,
+        Err(error) => return error.complain(output),
+    };
+    put.say(output, &public_key);
+    match found {
+        _ if known => say("this key was here before, so its state goes on where it was\n"),
+        Some((watermark, origin)) => {
+            let about = format!(
+                "signed up to {} by the node, as {} says",
+                watermark.position(),
+                origin.display()
+            );
+            let mark = Mark {
+                public_key,
+                watermark,
+                origin: Some(origin),
+            };
+            leave_mark(output, &mark, &about);
+        }
+        None => say(&format!(
+            "no {NODE_STATE} was found beside {}, so how far this key has signed is not known. Once tmkms.toml is written:\n  \
+             it has signed before:  tmkms state import -c tmkms.toml CHAIN priv_validator_state.json\n  \
+             it never has:          tmkms state init -c tmkms.toml CHAIN\n",
+            input.display()
+        )),
+    }
+    Exit::Done
+}
+
+/// The node's own state beside the node's key, if there is one.
+fn node_state(
+    input: &Path,
+    key: &PublicKey,
+) -> Result<Option<(Watermark, PathBuf)>, (PathBuf, String)> {
+    // Through symbolic links: the state lies beside the real key.
+    let Some(directory) = input
+        .canonicalize()
+        .ok()
+        .and_then(|real| real.parent().map(Path::to_owned))
+    else {
+        return Ok(None);
+    };
+    let Ok(path) = directory.join(NODE_STATE).canonicalize() else {
+        return Ok(None);
+    };
+    let tell = |error: String| (path.clone(), error);
+    let (bytes, _) = files::read_foreign(&path).map_err(|error| tell(with_cause(&error)))?;
+    let foreign = foreign::read(&bytes).map_err(|error| tell(format!("it {error}")))?;
+    let watermark = match foreign.chain_id() {
+        Some(chain) => foreign
+            .watermark(&chain, key)
+            .map_err(|error| tell(error.to_string()))?,
+        None => foreign.unchecked_watermark(),
+    };
+    Ok(Some((watermark, path)))
+}
+
+/// Whether this key lies at the target, or beside it under an old name: then it has begun already.
+fn is_known(path: &Path, key: &PublicKey) -> bool {
+    let mut old = path.as_os_str().to_owned();
+    old.push(format!(".old-{}", Fingerprint::of_key(key)));
+    Path::new(&old).symlink_metadata().is_ok() || read_public(path) == Some(*key)
+}
+
+fn read_public(path: &Path) -> Option<PublicKey> {
+    let (bytes, _) = files::read_foreign(path).ok()?;
+    Some(keys::parse(&bytes).ok()?.key.public_key())
+}
+
+fn leave_mark(path: &Path, mark: &Mark, about: &str) {
+    // A mark that lies there belongs to a key that was moved aside.
+    let left = mark::remove(path).and_then(|()| mark::leave(path, mark));
+    match left {
+        Ok(true) => say(&format!(
+            "`tmkms start` will begin its state once: {about}\n"
+        )),
+        Ok(false) => say(
+            "this file system does not tell when a file was made, so `start` cannot begin the state by itself:\n  \
+             run `tmkms state init` or `tmkms state import` once tmkms.toml is written\n",
+        ),
+        Err(error) => warn(&format_args!(
+            "no mark could be left beside {}: {error}; run `tmkms state init` or `tmkms state import` before `start`",
+            quoted(path)
+        )),
+    }
+}
+
+/// What became of a key's file.
+enum Put {
+    Made,
+    Unchanged,
+    MovedAside(PathBuf),
+}
+
+/// Why a key could not be written. What lay there still lies there, or under the name told.
+enum PutError {
+    Files(files::Error),
+    Full,
+}
+
+/// Writes a key. Another one that lies there is moved aside first; the same one is left alone.
+fn put(path: &Path, key: &SigningKey) -> Result<Put, PutError> {
+    let mut put = Put::Made;
+    if path.symlink_metadata().is_ok() {
+        if read_public(path) == Some(key.public_key()) && files::read_secret(path).is_ok() {
+            return Ok(Put::Unchanged);
+        }
+        put = Put::MovedAside(move_aside(path)?);
+    }
+    let text: Zeroizing<String> = key.to_base64_seed();
+    files::create(path, text.as_bytes(), 0o600).map_err(PutError::Files)?;
+    Ok(put)
+}
+
+fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
+    let fingerprint = match read_public(path) {
+        Some(key) => Fingerprint::of_key(&key),
+        None => {
+            let bytes = files::read_foreign(path).map(|(bytes, _)| bytes);
+            Fingerprint::of_bytes(&bytes.unwrap_or_default())
+        }
+    };
+    let mut attempt = 0_u32;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".old-{fingerprint}"));
+        if attempt > 0 {
+            name.push(format!(".{attempt}"));
+        }
+        let aside = PathBuf::from(name);
+        match files::move_aside(path, &aside) {
+            Ok(()) => return Ok(aside),
+            Err(files::Error {
+                problem: files::Problem::Exists,
+                ..
+            }) if attempt < KEPT_MAX => attempt = attempt.saturating_add(1),
+            Err(files::Error {
+                problem: files::Problem::Exists,
+                ..
+            }) => return Err(PutError::Full),
+            Err(error) => return Err(PutError::Files(error)),
+        }
+    }
+}
+
+impl Put {
+    fn say(&self, path: &Path, key: &PublicKey) {
+        match self {
+            Self::Made => {}
+            Self::Unchanged => say(&format!("{} holds this key already\n", path.display())),
+            Self::MovedAside(aside) => say(&format!(
+                "moved aside the key that was there: {}\n",
+                aside.display()
+            )),
+        }
+        say(&format!(
+            "{}\n  public key  {}\n  hex         {}\n  address     {}\n",
+            path.display(),
+            key.to_cosmos_json(),
+            key.to_hex(),
+            key.address_hex()
+        ));
+    }
+}
+
+impl PutError {
+    fn complain(&self, path: &Path) -> Exit {
+        match self {
+            Self::Files(error) => {
+                let parent = path
+                    .parent()
+                    .filter(|parent| !parent.as_os_str().is_empty());
+                match parent.filter(|parent| !parent.exists()) {
+                    Some(parent) => complain(
+                        &with_cause(error),
+                        &format!("make the directory: mkdir -m 700 -p {}", quoted(parent)),
+                    ),
+                    None => complain(&with_cause(error), "no key was lost"),
+                }
+            }
+            Self::Full => complain(
+                &format_args!("too many old copies lie beside {}", quoted(path)),
+                "move them elsewhere; no key was lost",
+            ),
+        }
+        Exit::Key
+    }
+}

@@ -1,0 +1,220 @@
+//! `[[chain]]`: what is signed for, how its keys are printed, where its state is kept.
+
+use std::path::PathBuf;
+
+use super::Spanned;
+use super::check::Links;
+use super::field::{chain_id, flag, integer, path, prefix, text, word};
+use super::report::Report;
+use super::section::{Field, Key, Reported, Section, Shape};
+use crate::types::ChainId;
+
+/// One `[[chain]]`.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// The chain id as its nodes send it.
+    pub id: Spanned<ChainId>,
+    /// How the chain's keys are printed.
+    pub key_format: KeyFormat,
+    /// Whether vote extensions are signed; `None` leaves it to each request, which is right for
+    /// every version of a node.
+    pub sign_extensions: Option<bool>,
+    /// Where the last signed height, round and step are kept: `<id>_priv_validator_state.json` if
+    /// nothing is set.
+    pub state_file: Spanned<PathBuf>,
+}
+
+/// How public keys are printed. [`KeyFormat::Hex`] if nothing is set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum KeyFormat {
+    /// `{ type = "bech32", … }`.
+    Bech32 {
+        /// Before account keys, like `cosmospub`.
+        account_key_prefix: String,
+        /// Before consensus keys, like `cosmosvalconspub`.
+        consensus_key_prefix: String,
+    },
+    /// `{ type = "cosmos-json" }`.
+    CosmosJson,
+    /// `{ type = "hex" }`.
+    #[default]
+    Hex,
+}
+
+pub(super) const SHAPE: Shape = Shape {
+    title: "[[chain]]",
+    keys: &[
+        Key::new("id", r#"id = "cosmoshub-4""#),
+        Key::new("key_format", r#"key_format = { type = "hex" }"#),
+        Key::new("sign_extensions", "sign_extensions = true"),
+        Key::new(
+            "state_file",
+            r#"state_file = "/home/user/.kms/state/cosmoshub-4-consensus.json""#,
+        ),
+        Key::new(
+            "state_hook",
+            r#"state_hook = { cmd = ["/usr/local/bin/height"], fail_closed = true }"#,
+        ),
+    ],
+    elsewhere: &[
+        ("chain_id", r#"write `id = "…"`"#),
+        ("name", r#"write `id = "…"`"#),
+        (
+            "path",
+            "write `state_file`; the path of a key belongs in `[[providers.softsign]]`",
+        ),
+        ("type", "put it in braces: `key_format = { type = … }`"),
+        (
+            "account_key_prefix",
+            "put it in braces: `key_format = { type = \"bech32\", account_key_prefix = …, consensus_key_prefix = … }`",
+        ),
+        (
+            "consensus_key_prefix",
+            "put it in braces: `key_format = { type = \"bech32\", account_key_prefix = …, consensus_key_prefix = … }`",
+        ),
+        ("max_height", "move it to `[[validator]]`"),
+    ],
+};
+
+const KEY_FORMAT: Shape = Shape {
+    title: "`key_format`",
+    keys: &[
+        Key::new("type", r#"type = "bech32""#),
+        Key::new("account_key_prefix", r#"account_key_prefix = "cosmospub""#),
+        Key::new(
+            "consensus_key_prefix",
+            r#"consensus_key_prefix = "cosmosvalconspub""#,
+        ),
+    ],
+    elsewhere: &[],
+};
+
+const STATE_HOOK: Shape = Shape {
+    title: "`state_hook`",
+    keys: &[
+        Key::new("cmd", r#"cmd = ["/usr/local/bin/height"]"#),
+        Key::new("timeout_secs", "timeout_secs = 5"),
+        Key::new("fail_closed", "fail_closed = true"),
+    ],
+    elsewhere: &[],
+};
+
+/// Reads one `[[chain]]`.
+pub(super) fn read(
+    report: &mut Report<'_>,
+    section: &Section<'_>,
+    links: &mut Links,
+) -> Result<Chain, Reported> {
+    let id = section.required(report, "id", chain_id);
+    links.chains.add(id);
+    let key_format = section.table(report, "key_format", &KEY_FORMAT);
+    let key_format = key_format.and_then(|table| match table {
+        Some(table) => read_key_format(report, &table),
+        None => Ok(KeyFormat::default()),
+    });
+    let sign_extensions = section.optional(report, "sign_extensions", flag);
+    if let Ok(Some(Spanned {
+        value: false,
+        position,
+    })) = sign_extensions
+    {
+        report.warn(
+            position,
+            "without signatures over vote extensions, nodes of v0.38 and later panic on chains that have them".into(),
+            "remove the line, unless the node is older".into(),
+        );
+    }
+    refuse_state_hook(report, section);
+    let state_file = match section.optional(report, "state_file", path) {
+        Ok(Some(path)) => Ok(path),
+        Ok(None) => id.and_then(|id| default_state_file(report, section, id.value)),
+        Err(Reported) => Err(Reported),
+    };
+    links.add_state_file(&state_file);
+    Ok(Chain {
+        id: id?,
+        key_format: key_format?,
+        sign_extensions: sign_extensions?.map(|flag| flag.value),
+        state_file: state_file?,
+    })
+}
+
+fn default_state_file(
+    report: &mut Report<'_>,
+    section: &Section<'_>,
+    id: ChainId,
+) -> Result<Spanned<PathBuf>, Reported> {
+    if id.as_str().contains('/') {
+        return Err(section.missing(report, "state_file"));
+    }
+    let path = PathBuf::from(format!("{id}_priv_validator_state.json"));
+    Ok(Spanned::new(path, section.position))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bech32,
+    CosmosJson,
+    Hex,
+}
+
+fn read_key_format(report: &mut Report<'_>, table: &Section<'_>) -> Result<KeyFormat, Reported> {
+    let kinds = [
+        ("bech32", Kind::Bech32),
+        ("cosmos-json", Kind::CosmosJson),
+        ("hex", Kind::Hex),
+    ];
+    let kind = table.required(report, "type", |report, field| word(report, field, &kinds))?;
+    if kind.value == Kind::Bech32 {
+        let account = table.required(report, "account_key_prefix", prefix);
+        let consensus = table.required(report, "consensus_key_prefix", prefix);
+        return Ok(KeyFormat::Bech32 {
+            account_key_prefix: account?.value,
+            consensus_key_prefix: consensus?.value,
+        });
+    }
+    for key in ["account_key_prefix", "consensus_key_prefix"] {
+        let unused = table.optional(report, key, prefix)?;
+        if let Some(unused) = unused {
+            report.warn(
+                unused.position,
+                format!("`{key}` has no effect with this `type`"),
+                r#"remove it, or write `type = "bech32"`"#.into(),
+            );
+        }
+    }
+    Ok(match kind.value {
+        Kind::CosmosJson => KeyFormat::CosmosJson,
+        Kind::Bech32 | Kind::Hex => KeyFormat::Hex,
+    })
+}
+
+/// A hook is looked at, so that all its problems are seen, and refused.
+fn refuse_state_hook(report: &mut Report<'_>, section: &Section<'_>) {
+    let Ok(Some(table)) = section.table(report, "state_hook", &STATE_HOOK) else {
+        return;
+    };
+    let refused = (
+        table.required(report, "cmd", command),
+        table.optional(report, "timeout_secs", |report, field| {
+            integer::<u64>(report, field, &(1..=3_600))
+        }),
+        table.optional(report, "fail_closed", flag),
+    );
+    if let (Ok(_), Ok(_), Ok(_)) = refused {
+        report.problem(
+            Some(table.position),
+            "`state_hook` is not supported in this version".into(),
+            "remove it; to raise the height that signing begins at, use `tmkms state`".into(),
+        );
+    }
+}
+
+fn command(report: &mut Report<'_>, field: &Field<'_>) -> Result<(), Reported> {
+    let items = field.items(report)?;
+    if items.is_empty() {
+        return Err(field.refuse(report, "`cmd` is empty".into()));
+    }
+    let words: Vec<_> = items.iter().map(|item| text(report, item)).collect();
+    words.into_iter().try_for_each(|word| word.map(drop))
+}

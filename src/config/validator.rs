@@ -1,0 +1,195 @@
+//! `[[validator]]`: a node to dial.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use super::check::Links;
+use super::field::{address, chain_id, flag, integer, path, text};
+use super::report::{Report, quoted};
+use super::section::{Field, Key, Reported, Section, Shape};
+use super::{Address, Spanned};
+use crate::types::{ChainId, Height};
+
+/// `timeout` if it is not set.
+pub const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The longest `timeout`: a dead node must be noticed within the hour.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(TIMEOUT_MAX_SECS.unsigned_abs());
+const TIMEOUT_MAX_SECS: i64 = 3_600;
+
+/// One `[[validator]]`.
+#[derive(Debug, Clone)]
+pub struct Validator {
+    /// Where the node listens: its `priv_validator_laddr`.
+    pub addr: Spanned<Address>,
+    /// The chain that the node asks signatures for; one of [`super::Config::chains`].
+    pub chain_id: Spanned<ChainId>,
+    /// Whether to dial again when the link has ended.
+    pub reconnect: bool,
+    /// `1 s..=`[`TIMEOUT_MAX`].
+    pub timeout: Duration,
+    /// The key file that proves who we are. Always there for [`Address::Tcp`], ignored for
+    /// [`Address::Unix`].
+    pub secret_key: Option<Spanned<PathBuf>>,
+    /// The last height to sign at.
+    pub max_height: Option<Height>,
+}
+
+pub(super) const SHAPE: Shape = Shape {
+    title: "[[validator]]",
+    keys: &[
+        Key::new("addr", r#"addr = "tcp://127.0.0.1:26658""#),
+        Key::new("chain_id", r#"chain_id = "cosmoshub-4""#),
+        Key::new("reconnect", "reconnect = true"),
+        Key::new("timeout", "timeout = 10"),
+        Key::new(
+            "secret_key",
+            r#"secret_key = "/home/user/.kms/secrets/kms-identity.key""#,
+        ),
+        Key::new("max_height", r#"max_height = "500000""#),
+        Key::new("protocol_version", r#"protocol_version = "v0.34""#),
+    ],
+    elsewhere: &[
+        ("laddr", "write `addr`: the signer dials, the node listens"),
+        (
+            "id",
+            "write `chain_id`; the node's id belongs in `addr`, before an `@`",
+        ),
+        ("peer_id", "put it in `addr`: `tcp://PEER_ID@HOST:PORT`"),
+        ("node_id", "put it in `addr`: `tcp://PEER_ID@HOST:PORT`"),
+        ("port", "put it in `addr`: `tcp://HOST:PORT`"),
+        ("host", "put it in `addr`: `tcp://HOST:PORT`"),
+        ("state_file", "move it to `[[chain]]`"),
+        ("key_format", "move it to `[[chain]]`"),
+        ("sign_extensions", "move it to `[[chain]]`"),
+        (
+            "path",
+            "write `secret_key`; the path of a consensus key belongs in `[[providers.softsign]]`",
+        ),
+    ],
+};
+
+/// Reads one `[[validator]]`.
+pub(super) fn read(
+    report: &mut Report<'_>,
+    section: &Section<'_>,
+    links: &mut Links,
+) -> Result<Validator, Reported> {
+    let id = section.required(report, "chain_id", chain_id);
+    links.validators.add(id);
+    let addr = section.required(report, "addr", address);
+    links.add_address(&addr);
+    if let Ok(addr) = &addr
+        && addr.value.is_unspecified()
+    {
+        report.warn(
+            addr.position,
+            format!("{} is an address to listen on", addr.value),
+            "write the node's own address; `127.0.0.1` if it runs on this machine".into(),
+        );
+    }
+    let secret_key = section.optional(report, "secret_key", path);
+    if let Ok(Some(path)) = &secret_key {
+        links.identities.push(path.clone());
+    }
+    let missing = match &addr {
+        Ok(Spanned {
+            value: Address::Tcp { .. },
+            ..
+        }) => !section.has("secret_key"),
+        Ok(_) | Err(Reported) => false,
+    };
+    let secret_key = if missing {
+        Err(section.missing(report, "secret_key"))
+    } else {
+        secret_key
+    };
+    let reconnect = section.optional(report, "reconnect", flag);
+    let timeout = section.optional(report, "timeout", |report, field| {
+        integer(report, field, &(1..=TIMEOUT_MAX_SECS)).map(Duration::from_secs)
+    });
+    let max_height = section.optional(report, "max_height", height);
+    let version = section.optional(report, "protocol_version", protocol_version);
+    version?;
+    Ok(Validator {
+        addr: addr?,
+        chain_id: id?,
+        reconnect: reconnect?.is_none_or(|flag| flag.value),
+        timeout: timeout?.map_or(TIMEOUT_DEFAULT, |timeout| timeout.value),
+        secret_key: secret_key?,
+        max_height: max_height?.map(|height| height.value),
+    })
+}
+
+/// A height, as a string of digits or as an integer.
+fn height(report: &mut Report<'_>, field: &Field<'_>) -> Result<Height, Reported> {
+    let mut number = field.value.as_integer();
+    if number.is_none() {
+        let text = text(report, field)?;
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        number = text.parse().ok().filter(|_| digits);
+    }
+    number.and_then(Height::new).ok_or_else(|| {
+        field.refuse_with(
+            report,
+            "`max_height` is no height: heights are integers from 1".into(),
+            format!(
+                "write it like this: `{}`; remove the line to sign at any height",
+                field.key.example
+            ),
+        )
+    })
+}
+
+/// The version of the node. It changes nothing: from v0.34 on, the node's own bytes tell.
+fn protocol_version(report: &mut Report<'_>, field: &Field<'_>) -> Result<(), Reported> {
+    const CURE: &str = r#"write `protocol_version = "v0.34"`, or remove the line"#;
+    let text = text(report, field)?;
+    let message = match version(text) {
+        Some(version) if version >= FIRST_VERSION => return Ok(()),
+        None if text == "ledger" => return Ok(()),
+        Some(_) => true,
+        None => text == "legacy",
+    };
+    Err(if message {
+        field.refuse_with(
+            report,
+            format!(
+                "{} means a node older than v0.34, whose Amino encoding this program does not speak",
+                quoted(text)
+            ),
+            format!("if the node has been upgraded since, {CURE}"),
+        )
+    } else {
+        field.refuse_with(
+            report,
+            format!("{} is no version of a node", quoted(text)),
+            CURE.into(),
+        )
+    })
+}
+
+/// The first version that encodes with Protocol Buffers.
+const FIRST_VERSION: (u32, u32) = (0, 34);
+
+/// Major and minor number of `v1`, `v0.34`, `v0.34.24`, `v1.0.0-rc1`, with or without the `v`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let release = text.split('-').next()?;
+    let mut numbers = release
+        .strip_prefix('v')
+        .unwrap_or(release)
+        .split('.')
+        .map(|part| {
+            let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse::<u32>().ok().filter(|_| digits)
+        });
+    let major = numbers.next()??;
+    let minor = match numbers.next() {
+        Some(minor) => minor?,
+        None => 0,
+    };
+    match (numbers.next(), numbers.next()) {
+        (None | Some(Some(_)), None) => Some((major, minor)),
+        (_, _) => None,
+    }
+}

@@ -1,0 +1,82 @@
+//! One signer for each key and chain on this host, whatever its configuration says.
+//!
+//! An abstract Unix socket is bound under a name made from the two. The kernel frees it when the
+//! process ends, however it ends, and it needs no directory. It reaches as far as the network
+//! namespace; and a local user who takes the name first keeps us from starting, no more.
+
+use core::fmt::{self, Write as _};
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+use sha2::{Digest, Sha256};
+
+use crate::types::{ChainId, PublicKey};
+
+/// Held for as long as the process may sign with one key on one chain.
+#[derive(Debug)]
+pub struct Claim {
+    _socket: UnixDatagram,
+}
+
+/// Why a key and chain could not be claimed.
+#[derive(Debug)]
+pub enum ClaimError {
+    /// Another process on this host holds it.
+    Taken,
+    /// The kernel did not give us a socket.
+    Io(io::Error),
+}
+
+impl Claim {
+    /// Claims one key on one chain until the value is dropped.
+    ///
+    /// # Errors
+    ///
+    /// See [`ClaimError`].
+    pub fn new(public_key: &PublicKey, chain_id: &ChainId) -> Result<Self, ClaimError> {
+        let digest = Sha256::new()
+            .chain_update(public_key.0)
+            .chain_update(chain_id.as_bytes())
+            .finalize();
+        let mut name = String::from("tmkms-");
+        for byte in digest {
+            write!(name, "{byte:02x}").map_err(|_| ClaimError::Io(io::ErrorKind::Other.into()))?;
+        }
+        let address = SocketAddr::from_abstract_name(name).map_err(ClaimError::Io)?;
+        match UnixDatagram::bind_addr(&address) {
+            Ok(socket) => Ok(Self { _socket: socket }),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(ClaimError::Taken),
+            Err(error) => Err(ClaimError::Io(error)),
+        }
+    }
+}
+
+impl fmt::Display for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken => f.write_str(
+                "another process on this host holds this key for this chain: two signers would double-sign",
+            ),
+            Self::Io(error) => write!(f, "cannot lock the key for this host: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ClaimError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_claimed_once_on_each_chain_until_let_go() {
+        let key = PublicKey([0x5e; 32]);
+        let [one, two] = ["claim-1", "claim-2"].map(|id| ChainId::new(id).unwrap());
+        let held = Claim::new(&key, &one).unwrap();
+        assert!(matches!(Claim::new(&key, &one), Err(ClaimError::Taken)));
+        assert!(Claim::new(&key, &two).is_ok());
+        drop(held);
+        assert!(Claim::new(&key, &one).is_ok());
+    }
+}

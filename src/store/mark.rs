@@ -1,0 +1,250 @@
+//! A key may begin once: the mark that lets `start` make the first state of a new key.
+//!
+//! A state is never invented. Whoever makes a key, or imports one together with the node's own state,
+//! leaves a mark beside it, `KEY.begin-once`, that says how far the key has signed. The mark names the
+//! key's file and itself by device, inode and birth time, which neither a copy nor a backup put back
+//! carries, so it is good for these two files only; `start` uses it up before the first signature.
+
+use core::fmt::{self, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use ct_codecs::{Base64, Decoder as _, Encoder as _};
+use nojson::RawJson;
+use sha2::{Digest as _, Sha256};
+
+use super::record::{base64_array, number, optional_string, string, write_json_string};
+use crate::canon::SignBytes;
+use crate::files::{self, Identity};
+use crate::guard::{Position, Watermark};
+use crate::types::{PublicKey, Step};
+
+/// What a mark may measure, in bytes.
+const MAX_LEN: u64 = 16 * 1024;
+
+/// How a key's first state begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// The key that may begin.
+    pub public_key: PublicKey,
+    /// How far it has signed already.
+    pub watermark: Watermark,
+    /// The node's own state file, to be read until the first commit.
+    pub origin: Option<PathBuf>,
+}
+
+/// What lies beside a key.
+#[derive(Debug)]
+pub enum Found {
+    /// No mark.
+    None,
+    /// A mark that is good for nothing.
+    Void(Void),
+    /// A mark made for this very key file.
+    Valid(Mark),
+}
+
+/// Why a mark is good for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Void {
+    /// It is not whole.
+    Damaged,
+    /// It names another key.
+    OtherKey,
+    /// It was made for another file: the key, or the mark, is a copy or was put back from a backup.
+    Copied,
+}
+
+/// Where the mark of a key file lies.
+#[must_use]
+pub fn path(key: &Path) -> PathBuf {
+    let mut name = key.as_os_str().to_owned();
+    name.push(".begin-once");
+    PathBuf::from(name)
+}
+
+/// Leaves a mark beside a key file that was just written. `Ok(false)`: the file system keeps no birth
+/// times, or the origin's path is no text, so no mark was made.
+///
+/// # Errors
+///
+/// The system's; a mark that is there already is `AlreadyExists`.
+pub fn leave(key: &Path, mark: &Mark) -> io::Result<bool> {
+    let key_file = Identity::at(key).map_err(io::Error::other)?;
+    let origin = mark.origin.as_deref().map(Path::to_str);
+    if key_file.birth.is_none() || origin == Some(None) {
+        return Ok(false);
+    }
+    let path = path(key);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)?;
+    let mark_file = Identity::of(&file)?;
+    let text =
+        render(mark, origin.flatten(), &key_file, &mark_file).ok_or(io::ErrorKind::InvalidData)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    files::sync_directory(&path).map_err(io::Error::other)?;
+    Ok(true)
+}
+
+/// Looks for the mark of a key file; changes nothing.
+///
+/// # Errors
+///
+/// The system's.
+pub fn find(key: &Path, public_key: &PublicKey) -> io::Result<Found> {
+    let path = path(key);
+    let text = match read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::None),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Ok(Found::Void(Void::Damaged));
+        }
+        Err(error) => return Err(error),
+    };
+    let key_file = Identity::at(key).map_err(io::Error::other)?;
+    let mark_file = Identity::at(&path).map_err(io::Error::other)?;
+    let Some((mark, named_key, named_mark)) = parse(&text) else {
+        return Ok(Found::Void(Void::Damaged));
+    };
+    Ok(if mark.public_key != *public_key {
+        Found::Void(Void::OtherKey)
+    } else if named_key != identity_text(&key_file) || named_mark != identity_text(&mark_file) {
+        Found::Void(Void::Copied)
+    } else {
+        Found::Valid(mark)
+    })
+}
+
+/// Whether [`remove`] may be expected to work: asked before anything is made.
+#[must_use]
+pub fn is_removable(key: &Path) -> bool {
+    let path = path(key);
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    rustix::fs::access(
+        directory,
+        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+    )
+    .is_ok()
+}
+
+/// Uses a mark up, durably. One that is gone is fine.
+///
+/// # Errors
+///
+/// The system's.
+pub fn remove(key: &Path) -> io::Result<()> {
+    let path = path(key);
+    match fs::remove_file(&path) {
+        Ok(()) => files::sync_directory(&path).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let _ = fs::File::open(path)?
+        .take(MAX_LEN)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn render(mark: &Mark, origin: Option<&str>, key: &Identity, own: &Identity) -> Option<String> {
+    let position = mark.watermark.position();
+    let base64 = |bytes: &[u8]| Base64::encode_to_string(bytes).ok();
+    let mut text = String::new();
+    write!(
+        text,
+        r#"{{"tmkms_begin_once":1,"public_key":"{}","key_file":"{}","mark_file":"{}","height":"{}","round":{},"step":"{}","sign_bytes":"#,
+        base64(&mark.public_key.0)?,
+        identity_text(key),
+        identity_text(own),
+        position.height(),
+        position.round(),
+        position.step().map_or("none", Step::word),
+    )
+    .ok()?;
+    match mark.watermark.sign_bytes() {
+        Some(bytes) => write!(text, "\"{}\"", base64(bytes.as_bytes())?).ok()?,
+        None => text.push_str("null"),
+    }
+    text.push_str(r#","origin":"#);
+    match origin {
+        Some(path) => write_json_string(&mut text, path).ok()?,
+        None => text.push_str("null"),
+    }
+    text.push_str(r#","checksum":""#);
+    let digest = Sha256::digest(text.as_bytes());
+    text.push_str(&base64(&digest)?);
+    text.push_str("\"}\n");
+    Some(text)
+}
+
+/// The mark, and the names of the two files that it was made for.
+fn parse(text: &str) -> Option<(Mark, String, String)> {
+    let (body, checksum) = text.rsplit_once(r#","checksum":""#)?;
+    let signed = text.get(..body.len().checked_add(r#","checksum":""#.len())?)?;
+    let checksum: [u8; 32] = base64_array(checksum.strip_suffix("\"}\n")?)?;
+    if Sha256::digest(signed.as_bytes()).as_slice() != checksum {
+        return None;
+    }
+    let json = RawJson::parse(text).ok()?;
+    let value = json.value();
+    if number::<u32>(value, "tmkms_begin_once")? != 1 {
+        return None;
+    }
+    let step = match &*string(value, "step")? {
+        "none" => None,
+        word => Some(Step::from_word(word)?),
+    };
+    let position = Position::new(
+        string(value, "height")?.parse().ok()?,
+        number(value, "round")?,
+        step,
+    )?;
+    let watermark = match optional_string(value, "sign_bytes")? {
+        None => Watermark::at(position),
+        Some(text) => {
+            let bytes = Base64::decode_to_vec(text, None).ok()?;
+            let signed = Watermark::signed(SignBytes::parse(&bytes).ok()?);
+            (signed.position() == position).then_some(signed)?
+        }
+    };
+    let mark = Mark {
+        public_key: PublicKey(base64_array(&string(value, "public_key")?)?),
+        watermark,
+        origin: optional_string(value, "origin")?.map(PathBuf::from),
+    };
+    Some((
+        mark,
+        string(value, "key_file")?.into_owned(),
+        string(value, "mark_file")?.into_owned(),
+    ))
+}
+
+fn identity_text(identity: &Identity) -> String {
+    let (seconds, nanos) = identity.birth.unwrap_or_default();
+    format!("{}:{}:{seconds}.{nanos:09}", identity.dev, identity.ino)
+}
+
+impl fmt::Display for Void {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Damaged => "it is damaged",
+            Self::OtherKey => "it was made for another key",
+            Self::Copied => {
+                "it was made for another file: this key is a copy or came from a backup"
+            }
+        })
+    }
+}
