@@ -25,9 +25,10 @@ func lifeCases() []Case {
 // life runs a chain whose only validator has its key in the signer; kills the signer; restarts the
 // node; and then reads the whole chain.
 //
-// Over tcp the key is imported from the node's directory and the node is stopped as an operator
-// would; over unix the key comes from a backup and the node is killed, so that it replays its log
-// and asks for what was signed already, behind a stale socket.
+// Over tcp the key is imported from the node's directory, the signer is away for longer than the
+// node waits for a connection at a time, and the node is stopped as an operator would. Over unix the
+// key comes from a backup, the signer is back at once, and the node is killed, so that it replays
+// its log behind a stale socket.
 func life(t *T, release, transport string) {
 	node := t.NewNode("node", release, "interop-"+release)
 	from := FromNode
@@ -55,6 +56,9 @@ func life(t *T, release, transport string) {
 	}
 	disturb("signer kill", func() {
 		signer.Proc.Kill()
+		if transport == "tcp" {
+			time.Sleep(4 * time.Second)
+		}
 		signer.Start(t)
 	})
 	disturb("node restart", func() {

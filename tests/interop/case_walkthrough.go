@@ -89,7 +89,7 @@ func walkthrough(t *T, release string) {
 		` INFO tmkms::commands::start: tmkms \S+ starting up\.\.\.$`,
 		` INFO tmkms::keyring: \[keyring:softsign\] added consensus Ed25519 key: mtosvalconspub1[0-9a-z]{59,}$`,
 		` INFO tmkms::connection::tcp: KMS node ID: [0-9a-f]{40}$`,
-		`ERROR tmkms::client: `+link+` I/O error: Connection refused \(os error 111\)$`,
+		`ERROR tmkms::client: `+link+` I/O error: Connection refused \(os error 111\)`,
 	)
 	node.Reach(t, node.RPC.Height()+3)
 

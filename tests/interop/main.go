@@ -25,6 +25,7 @@ func main() {
 	pattern := flag.String("case", "", "run the cases whose names start with this, or one of these, separated by commas")
 	signer := flag.String("signer", "tmkms", "tmkms, or reference for the signer that comes with the node")
 	jobs := flag.Int("jobs", 2, "cases at a time")
+	keep := flag.Bool("keep", false, "keep the directories of cases that pass, too")
 	list := flag.Bool("list", false, "print the names of the cases")
 	flag.Parse()
 
@@ -32,7 +33,7 @@ func main() {
 	if err != nil {
 		fatal(err)
 	}
-	world := &World{Work: work, Reference: *signer == "reference"}
+	world := &World{Work: work, Reference: *signer == "reference", Keep: *keep}
 	if world.Tmkms, err = tmkmsBinary(); err != nil && !world.Reference && !*list {
 		fatal(err)
 	}
@@ -65,6 +66,7 @@ type World struct {
 	Work      string // everything we write lies below it
 	Tmkms     string // the binary under test
 	Reference bool   // use the node's own signer in its place
+	Keep      bool   // leave the directory of every case
 }
 
 func (w *World) Bin(name string) string { return filepath.Join(w.Work, "bin", name) }

@@ -43,7 +43,9 @@ func (t *T) run(body func(*T)) {
 		t.took = time.Since(t.began)
 		switch p := recover(); p.(type) {
 		case nil:
-			t.check(os.RemoveAll(t.Dir)) // may panic once more, which is as it should be
+			if !t.Keep {
+				_ = os.RemoveAll(t.Dir) // or else the next run does
+			}
 		case failed:
 		default:
 			panic(p)
