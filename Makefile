@@ -4,8 +4,13 @@ RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clip
 	-A clippy::string_slice -A clippy::arithmetic_side_effects -A clippy::as_conversions \
 	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub
 
-.PHONY: all check fmt lint test doc
+.PHONY: all check demo fmt lint test doc
 all check: fmt lint test doc
+
+# The program and a stand-in validator, in a directory of their own that is gone afterwards.
+demo:
+	$(CARGO) build --locked --bins --example demo
+	$(CARGO) run --locked --quiet --example demo
 
 fmt:
 	$(CARGO) fmt --check

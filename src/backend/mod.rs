@@ -7,6 +7,9 @@
 //! behind its cargo feature, and one arm in each `match` below. Features only add. A device that
 //! several chains share is shared inside its backend: each chain owns a value of its own.
 
+#[cfg(not(feature = "softsign"))]
+compile_error!("a signer needs a backend: build with --features softsign");
+
 #[cfg(feature = "softsign")]
 mod softsign;
 

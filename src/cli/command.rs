@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 use std::ffi::OsString;
 
-use lexopt::{Arg, Parser, ValueExt as _};
+use lexopt::{Arg, Parser};
 
 use super::VERSION;
 
@@ -288,7 +288,7 @@ impl Arguments {
     where
         T::Err: Into<Box<dyn core::error::Error + Send + Sync>>,
     {
-        self.value(long).map(|value| value.parse()).transpose()
+        self.value(long).map(lexopt::ValueExt::parse).transpose()
     }
 
     /// Whether a switch was given.

@@ -95,8 +95,13 @@ fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
     let limit = u64::try_from(config::TEXT_MAX_LEN)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
-    let mut text = Zeroizing::new(String::new());
     let opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
+    // Room for all of it at once: a string that grows leaves copies behind.
+    let len = opened.metadata().map_or(0, |metadata| metadata.len());
+    let room = usize::try_from(len.min(limit))
+        .unwrap_or(0)
+        .saturating_add(1);
+    let mut text = Zeroizing::new(String::with_capacity(room));
     match opened.take(limit).read_to_string(&mut text) {
         Ok(_) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {

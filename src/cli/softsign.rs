@@ -225,12 +225,11 @@ fn put(path: &Path, key: &SigningKey) -> Result<Put, PutError> {
 }
 
 fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
-    let fingerprint = match read_public(path) {
-        Some(key) => Fingerprint::of_key(&key),
-        None => {
-            let bytes = files::read_foreign(path).map(|(bytes, _)| bytes);
-            Fingerprint::of_bytes(&bytes.unwrap_or_default())
-        }
+    let fingerprint = if let Some(key) = read_public(path) {
+        Fingerprint::of_key(&key)
+    } else {
+        let bytes = files::read_foreign(path).map(|(bytes, _)| bytes);
+        Fingerprint::of_bytes(&bytes.unwrap_or_default())
     };
     let mut attempt = 0_u32;
     loop {

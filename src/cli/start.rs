@@ -23,7 +23,7 @@ struct Planned {
     state: Found,
     /// The key's file, if a mark lies beside it that must be used up.
     marked: Option<PathBuf>,
-    begin: Option<Mark>,
+    begin: Option<Box<Mark>>,
 }
 
 /// A connection that can be started.
@@ -133,7 +133,12 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
 }
 
 /// The mark that a missing state may begin with.
-fn beginning(mark: mark::Found, chain: &Chain, key: &Path, report: &mut Report) -> Option<Mark> {
+fn beginning(
+    mark: mark::Found,
+    chain: &Chain,
+    key: &Path,
+    report: &mut Report,
+) -> Option<Box<Mark>> {
     let state = chain.state_file.value.display();
     let position = chain.state_file.position;
     let commands = format!(
@@ -245,7 +250,13 @@ pub(super) fn state_problem(error: &OpenError, chain: &Chain, report: &mut Repor
     let id = chain.id.value;
     let exit = match error {
         OpenError::Locked => Exit::Locked,
-        _ => Exit::State,
+        OpenError::Damaged(_)
+        | OpenError::Unreadable(_)
+        | OpenError::OtherChain(_)
+        | OpenError::OtherKey(_)
+        | OpenError::Retired
+        | OpenError::File(_)
+        | OpenError::Io(_) => Exit::State,
     };
     let cure = match error {
         OpenError::Locked => format!("stop the other signer: `fuser {path}` names it"),
@@ -342,7 +353,11 @@ fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
     Ok((sessions, claims))
 }
 
-fn open_state(state: Found, begin: Option<Mark>, marked: Option<&Path>) -> Result<Store, String> {
+fn open_state(
+    state: Found,
+    begin: Option<Box<Mark>>,
+    marked: Option<&Path>,
+) -> Result<Store, String> {
     let use_up = || match marked {
         Some(key) => mark::remove(key).map_err(|error| {
             format!(

@@ -49,11 +49,7 @@ pub(super) fn show(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
                 {
                     None => "-".to_owned(),
                     Some(None) => "<nil>".to_owned(),
-                    Some(Some(hash)) => hash
-                        .iter()
-                        .take(5)
-                        .map(|byte| format!("{byte:02X}"))
-                        .collect(),
+                    Some(Some(hash)) => prefix(&hash),
                 };
                 let status = state.status.map_or_else(
                     || state.format.map_or("?", store::foreign::Format::word),
@@ -82,6 +78,15 @@ pub(super) fn show(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     } else {
         Exit::Done
     })
+}
+
+/// The first five bytes of a block's hash, as log lines have them.
+fn prefix(hash: &[u8; 32]) -> String {
+    let mut text = String::new();
+    for byte in hash.iter().take(5) {
+        let _ = write!(text, "{byte:02X}");
+    }
+    text
 }
 
 /// `state init [--height H [--round R [--step S]]] [CHAIN...]`.
@@ -116,7 +121,7 @@ fn init_one(
     match store::find(&chain.state_file.value, &chain.id.value, &public_key) {
         Ok(Found::Missing(vacant)) => create(
             vacant,
-            Watermark::at(begin.unwrap_or(Position::ZERO)),
+            &Watermark::at(begin.unwrap_or(Position::ZERO)),
             chain_key,
         ),
         Ok(Found::Ours(ready)) => {
@@ -124,7 +129,7 @@ fn init_one(
             match begin {
                 Some(begin) if begin > at => {
                     let mut store = ready.open().map_err(|error| io_exit(&error))?;
-                    raise(&mut store, Watermark::at(begin))
+                    raise(&mut store, &Watermark::at(begin))
                 }
                 _ => Ok(format!("left as it was, signed up to {at}")),
             }
@@ -157,7 +162,7 @@ fn init_one(
                 Ok(Found::Ours(_) | Found::Foreign(_)) => return Err(Exit::Locked),
                 Err(error) => return Err(io_exit(&error)),
             };
-            let text = create(vacant, Watermark::at(begin), chain_key)?;
+            let text = create(vacant, &Watermark::at(begin), chain_key)?;
             Ok(format!(
                 "{text}; the damaged file is kept as {}",
                 kept.display()
@@ -172,10 +177,10 @@ fn init_one(
 }
 
 /// Makes a state. A mark that lies beside the key is used up, and what it knows is never lowered.
-fn create(vacant: Vacant, wanted: Watermark, chain_key: &ChainKey) -> Result<String, Exit> {
+fn create(vacant: Vacant, wanted: &Watermark, chain_key: &ChainKey) -> Result<String, Exit> {
     let key_file = &chain_key.path.value;
     let mut initial = Initial {
-        watermark: wanted,
+        watermark: *wanted,
         origin: None,
     };
     let mark = mark::find(key_file, &chain_key.key.public_key())
@@ -244,7 +249,7 @@ fn import_one(chain_key: &ChainKey, input: &Path, report: &mut Report) -> Result
     };
     let _claim = claim(chain_key)?;
     let mut store = match store::find(&chain.state_file.value, &chain.id.value, &public_key) {
-        Ok(Found::Missing(vacant)) => return create(vacant, watermark, chain_key),
+        Ok(Found::Missing(vacant)) => return create(vacant, &watermark, chain_key),
         Ok(Found::Ours(ready)) => ready.open().map_err(|error| io_exit(&error))?,
         Ok(Found::Foreign(foreign)) => {
             let adopted = foreign.adopt().map_err(|error| io_exit(&error))?;
@@ -260,10 +265,10 @@ fn import_one(chain_key: &ChainKey, input: &Path, report: &mut Report) -> Result
             return Err(Exit::State);
         }
     };
-    raise(&mut store, watermark)
+    raise(&mut store, &watermark)
 }
 
-fn raise(store: &mut Store, watermark: Watermark) -> Result<String, Exit> {
+fn raise(store: &mut Store, watermark: &Watermark) -> Result<String, Exit> {
     let old = store.watermark().position();
     match store.raise(watermark) {
         Ok(true) => Ok(format!("raised from {old} to {}", watermark.position())),
@@ -359,9 +364,10 @@ fn io_exit(error: &OpenError) -> Exit {
         error,
         "what was there is still there; mend the cause and run the command again",
     );
-    match error {
-        OpenError::Locked => Exit::Locked,
-        _ => Exit::State,
+    if matches!(error, OpenError::Locked) {
+        Exit::Locked
+    } else {
+        Exit::State
     }
 }
 

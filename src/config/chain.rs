@@ -45,7 +45,10 @@ pub(super) const SHAPE: Shape = Shape {
     title: "[[chain]]",
     keys: &[
         Key::new("id", r#"id = "cosmoshub-4""#),
-        Key::new("key_format", r#"key_format = { type = "hex" }"#),
+        Key::new(
+            "key_format",
+            r#"key_format = { type = "bech32", account_key_prefix = "cosmospub", consensus_key_prefix = "cosmosvalconspub" }"#,
+        ),
         Key::new("sign_extensions", "sign_extensions = true"),
         Key::new(
             "state_file",
@@ -56,25 +59,20 @@ pub(super) const SHAPE: Shape = Shape {
             r#"state_hook = { cmd = ["/usr/local/bin/height"], fail_closed = true }"#,
         ),
     ],
-    elsewhere: &[
-        ("chain_id", r#"write `id = "…"`"#),
-        ("name", r#"write `id = "…"`"#),
+    renamed: &[("chain_id", "write `id`"), ("name", "write `id`")],
+    misplaced: &[
+        ("type", IN_KEY_FORMAT),
+        ("account_key_prefix", IN_KEY_FORMAT),
+        ("consensus_key_prefix", IN_KEY_FORMAT),
         (
             "path",
-            "write `state_file`; the path of a key belongs in `[[providers.softsign]]`",
-        ),
-        ("type", "put it in braces: `key_format = { type = … }`"),
-        (
-            "account_key_prefix",
-            "put it in braces: `key_format = { type = \"bech32\", account_key_prefix = …, consensus_key_prefix = … }`",
-        ),
-        (
-            "consensus_key_prefix",
-            "put it in braces: `key_format = { type = \"bech32\", account_key_prefix = …, consensus_key_prefix = … }`",
+            "move it to `[[providers.softsign]]`, or write `state_file`",
         ),
         ("max_height", "move it to `[[validator]]`"),
     ],
 };
+
+const IN_KEY_FORMAT: &str = r#"put it in braces: `key_format = { type = "bech32", account_key_prefix = …, consensus_key_prefix = … }`"#;
 
 const KEY_FORMAT: Shape = Shape {
     title: "`key_format`",
@@ -86,7 +84,8 @@ const KEY_FORMAT: Shape = Shape {
             r#"consensus_key_prefix = "cosmosvalconspub""#,
         ),
     ],
-    elsewhere: &[],
+    renamed: &[],
+    misplaced: &[],
 };
 
 const STATE_HOOK: Shape = Shape {
@@ -96,7 +95,8 @@ const STATE_HOOK: Shape = Shape {
         Key::new("timeout_secs", "timeout_secs = 5"),
         Key::new("fail_closed", "fail_closed = true"),
     ],
-    elsewhere: &[],
+    renamed: &[],
+    misplaced: &[],
 };
 
 /// Reads one `[[chain]]`.
@@ -106,7 +106,11 @@ pub(super) fn read(
     links: &mut Links,
 ) -> Result<Chain, Reported> {
     let id = section.required(report, "id", chain_id);
-    links.chains.add(id);
+    let mut is_new = false;
+    match id {
+        Ok(id) => is_new = links.chains.add(id),
+        Err(Reported) => links.chains.complete = false,
+    }
     let key_format = section.table(report, "key_format", &KEY_FORMAT);
     let key_format = key_format.and_then(|table| match table {
         Some(table) => read_key_format(report, &table),
@@ -126,11 +130,20 @@ pub(super) fn read(
     }
     refuse_state_hook(report, section);
     let state_file = match section.optional(report, "state_file", path) {
-        Ok(Some(path)) => Ok(path),
-        Ok(None) => id.and_then(|id| default_state_file(report, section, id.value)),
+        Ok(Some(path)) => {
+            links.add_state_file(&path);
+            Ok(path)
+        }
+        Ok(None) => id.and_then(|id| {
+            let path = default_state_file(report, section, id.value)?;
+            // Of a chain that is there twice, the same file is no news.
+            if is_new {
+                links.add_state_file(&path);
+            }
+            Ok(path)
+        }),
         Err(Reported) => Err(Reported),
     };
-    links.add_state_file(&state_file);
     Ok(Chain {
         id: id?,
         key_format: key_format?,
@@ -205,7 +218,8 @@ fn refuse_state_hook(report: &mut Report<'_>, section: &Section<'_>) {
         report.problem(
             Some(table.position),
             "`state_hook` is not supported in this version".into(),
-            "remove it; to raise the height that signing begins at, use `tmkms state`".into(),
+            "remove it; to raise the height that signing begins at, use `tmkms state import`"
+                .into(),
         );
     }
 }

@@ -1,8 +1,7 @@
 //! What the tables say about each other: who names whom.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 
 use super::provider::KeyType;
 use super::report::Report;
@@ -14,114 +13,123 @@ use crate::types::ChainId;
 #[derive(Default)]
 pub(super) struct Links {
     /// The ids of `[[chain]]`.
-    pub(super) chains: Names,
+    pub(super) chains: Names<ChainId>,
     /// The chains that `[[validator]]` names.
-    pub(super) validators: Names,
+    pub(super) validators: Names<ChainId>,
     /// The chains that consensus keys name.
-    pub(super) keys: Names,
-    /// The paths of key and password files.
-    pub(super) key_files: Vec<Spanned<PathBuf>>,
-    /// The paths of the keys that prove who we are.
-    pub(super) identities: Vec<Spanned<PathBuf>>,
-    accounts: Vec<Spanned<ChainId>>,
+    pub(super) keys: Names<ChainId>,
+    accounts: Names<ChainId>,
     // As `Address::target` has them.
-    addresses: Vec<Spanned<String>>,
-    state_files: Vec<Spanned<PathBuf>>,
+    addresses: Names<String>,
+    state_files: Names<PathBuf>,
+    key_files: Names<PathBuf>,
+    identities: Names<PathBuf>,
 }
 
-/// Chain ids of one kind of table.
-pub(super) struct Names {
-    ids: Vec<Spanned<ChainId>>,
+/// Names of one kind.
+pub(super) struct Names<T> {
+    all: Vec<Spanned<T>>,
+    first: BTreeMap<T, Position>,
     /// Whether all of them could be read: only then does it mean something if one is missing.
     pub(super) complete: bool,
 }
 
-impl Default for Names {
+impl<T> Default for Names<T> {
     fn default() -> Self {
         Self {
-            ids: Vec::new(),
+            all: Vec::new(),
+            first: BTreeMap::new(),
             complete: true,
         }
     }
 }
 
-impl Names {
-    pub(super) fn add(&mut self, id: Result<Spanned<ChainId>, Reported>) {
-        match id {
-            Ok(id) => self.ids.push(id),
-            Err(Reported) => self.complete = false,
-        }
+impl<T: Ord + Clone> Names<T> {
+    /// Takes a name up, and says whether it is there for the first time.
+    pub(super) fn add(&mut self, name: Spanned<T>) -> bool {
+        let position = name.position;
+        let first = self.first.entry(name.value.clone()).or_insert(position);
+        self.all.push(name);
+        *first == position
     }
 
-    /// Where each id stands first.
-    fn first(&self) -> BTreeMap<ChainId, Position> {
-        let mut first = BTreeMap::new();
-        for id in &self.ids {
-            first.entry(id.value).or_insert(id.position);
-        }
-        first
+    fn none(&self) -> bool {
+        self.all.is_empty() && self.complete
+    }
+
+    fn has(&self, name: &T) -> bool {
+        self.first.contains_key(name)
+    }
+
+    /// The names that were there before, with the position where they were.
+    fn again(&self) -> impl Iterator<Item = (&Spanned<T>, Position)> {
+        self.all.iter().filter_map(|name| {
+            let first = *self.first.get(&name.value)?;
+            (first != name.position).then_some((name, first))
+        })
     }
 }
 
 impl Links {
     pub(super) fn add_key(&mut self, id: Spanned<ChainId>, key_type: Result<KeyType, Reported>) {
         match key_type {
-            Ok(KeyType::Consensus) => self.keys.ids.push(id),
+            Ok(KeyType::Consensus) => self.keys.add(id),
             // One of an unknown type names a chain, too.
-            Ok(KeyType::Account) | Err(Reported) => self.accounts.push(id),
-        }
+            Ok(KeyType::Account) | Err(Reported) => self.accounts.add(id),
+        };
     }
 
-    pub(super) fn add_address(&mut self, addr: &Result<Spanned<Address>, Reported>) {
-        if let Ok(addr) = addr {
-            self.addresses
-                .push(Spanned::new(addr.value.target(), addr.position));
-        }
+    pub(super) fn add_address(&mut self, addr: &Spanned<Address>) {
+        let target = Spanned::new(addr.value.target(), addr.position);
+        self.addresses.add(target);
     }
 
-    pub(super) fn add_state_file(&mut self, path: &Result<Spanned<PathBuf>, Reported>) {
-        if let Ok(path) = path {
-            self.state_files.push(path.clone());
-        }
+    pub(super) fn add_state_file(&mut self, path: &Spanned<PathBuf>) {
+        self.state_files.add(plain(path));
+    }
+
+    /// A file with a key to sign with, or a password.
+    pub(super) fn add_key_file(&mut self, path: &Spanned<PathBuf>) {
+        self.key_files.add(plain(path));
+    }
+
+    /// A file with a key that proves who we are.
+    pub(super) fn add_identity(&mut self, path: &Spanned<PathBuf>) {
+        self.identities.add(plain(path));
     }
 
     /// Writes down what is missing for signing.
     pub(super) fn check_complete(&self, report: &mut Report<'_>) {
-        if self.chains.ids.is_empty() && self.chains.complete {
+        if self.chains.none() {
             report.problem(
                 None,
                 "there is no chain".into(),
                 "add a table `[[chain]]`; `tmkms init` writes an example".into(),
             );
         }
-        if self.validators.ids.is_empty() && self.validators.complete {
+        if self.validators.none() {
             report.problem(
                 None,
                 "there is no validator".into(),
                 "add a table `[[validator]]` with the address of a node".into(),
             );
         }
-        let keys = self.keys.first();
-        let validators = self.validators.first();
-        for (id, position) in self.chains.first() {
-            if self.keys.complete && !keys.contains_key(&id) {
-                let account = self.accounts.iter().any(|account| account.value == id);
-                let cure = if account {
+        for (id, position) in &self.chains.first {
+            if self.keys.complete && !self.keys.has(id) {
+                let cure = if self.accounts.has(id) {
                     "write `key_type = \"consensus\"` for the key that signs its votes".into()
                 } else {
                     format!(
                         "add it to the `chain_ids` of its key, or add `[[providers.softsign]]` with `chain_ids = [\"{id}\"]`"
                     )
                 };
-                report.problem(
-                    Some(position),
-                    format!("the chain {id} has no consensus key"),
-                    cure,
-                );
+                let message = format!("the chain {id} has no consensus key");
+                report.problem(Some(*position), message, cure);
             }
-            if self.validators.complete && !validators.contains_key(&id) && !validators.is_empty() {
+            let idle = !self.validators.all.is_empty() && !self.validators.has(id);
+            if idle && self.validators.complete {
                 report.warn(
-                    position,
+                    *position,
                     format!("the chain {id} has no validator: nothing is signed for it"),
                     format!("add `[[validator]]` with `chain_id = \"{id}\"`"),
                 );
@@ -131,37 +139,35 @@ impl Links {
 
     /// Writes down what contradicts itself.
     pub(super) fn check(&self, report: &mut Report<'_>) {
-        for (id, first) in repeated(&self.chains.ids) {
+        for (id, first) in self.chains.again() {
             report.problem(
                 Some(id.position),
                 format!("the chain {} is already there, at {first}", id.value),
                 "remove one of the two; a chain may have several `[[validator]]`".into(),
             );
         }
-        for (id, first) in repeated(&self.keys.ids) {
+        for (id, first) in self.keys.again() {
             report.problem(
                 Some(id.position),
                 format!(
-                    "the chain {} has a consensus key already, at {first}",
+                    "the chain {} already has a consensus key, at {first}",
                     id.value
                 ),
                 "remove it from one of the two `chain_ids`".into(),
             );
         }
-        for (addr, first) in repeated(&self.addresses) {
+        for (addr, first) in self.addresses.again() {
             report.problem(
                 Some(addr.position),
                 format!("{} is already dialled, at {first}", addr.value),
                 "remove one of the two, or correct its address: a node takes one signer".into(),
             );
         }
-        for (path, first) in repeated(&self.state_files) {
+        for (path, first) in self.state_files.again() {
+            let shown = path.value.display();
             report.problem(
                 Some(path.position),
-                format!(
-                    "{} is the state file of another chain, at {first}",
-                    path.value.display()
-                ),
+                format!("{shown} is the state file of another chain, at {first}"),
                 "write a `state_file` of its own for each chain".into(),
             );
         }
@@ -171,24 +177,19 @@ impl Links {
 
     /// Keys and validators name chains that exist.
     fn check_names(&self, report: &mut Report<'_>) {
-        if !self.chains.complete || self.chains.ids.is_empty() {
+        if !self.chains.complete || self.chains.none() {
             return;
         }
-        let chains = self.chains.first();
-        let named = self
-            .keys
-            .ids
-            .iter()
-            .chain(&self.accounts)
-            .chain(&self.validators.ids);
-        for id in named.filter(|id| !chains.contains_key(&id.value)) {
-            let known = chains.keys().map(ChainId::as_str);
+        let named = [&self.keys, &self.accounts, &self.validators];
+        for id in named.into_iter().flat_map(|names| &names.all) {
+            if self.chains.has(&id.value) {
+                continue;
+            }
+            let table = format!("add `[[chain]]` with `id = \"{}\"`", id.value);
+            let known = self.chains.first.keys().map(ChainId::as_str);
             let cure = match nearest(id.value.as_str(), known) {
-                Some(near) => format!(
-                    "write `{near}`, or add `[[chain]]` with `id = \"{}\"`",
-                    id.value
-                ),
-                None => format!("add `[[chain]]` with `id = \"{}\"`", id.value),
+                Some(near) => format!("write `{near}`, or {table}"),
+                None => table,
             };
             let message = format!("no [[chain]] has the id {}", id.value);
             report.problem(Some(id.position), message, cure);
@@ -197,13 +198,10 @@ impl Links {
 
     /// State, keys and identities are different files.
     fn check_files(&self, report: &mut Report<'_>) {
-        let keys = first_of(&self.key_files);
-        let identities = first_of(&self.identities);
-        for path in &self.state_files {
-            let taken = keys
-                .get(&path.value)
-                .or_else(|| identities.get(&path.value));
-            if let Some(first) = taken {
+        let key = |path| self.key_files.first.get(path);
+        for path in &self.state_files.all {
+            let identity = self.identities.first.get(&path.value);
+            if let Some(first) = key(&path.value).or(identity) {
                 report.problem(
                     Some(path.position),
                     format!("{} is a key file, at {first}", path.value.display()),
@@ -211,10 +209,10 @@ impl Links {
                 );
             }
         }
-        for (path, position) in identities {
-            if let Some(first) = keys.get(&path) {
+        for (path, position) in &self.identities.first {
+            if let Some(first) = key(path) {
                 report.warn(
-                    position,
+                    *position,
                     format!("{} also signs for a chain, at {first}", path.display()),
                     "make a key for the connection alone: `tmkms softsign keygen PATH`".into(),
                 );
@@ -223,25 +221,9 @@ impl Links {
     }
 }
 
-fn first_of<T: Ord + Clone>(items: &[Spanned<T>]) -> BTreeMap<T, Position> {
-    let mut first = BTreeMap::new();
-    for item in items {
-        first.entry(item.value.clone()).or_insert(item.position);
-    }
-    first
-}
-
-/// The items that another one before them equals, with the position of that one.
-fn repeated<T: Ord>(items: &[Spanned<T>]) -> Vec<(&Spanned<T>, Position)> {
-    let mut first = BTreeMap::new();
-    let mut again = Vec::new();
-    for item in items {
-        match first.entry(&item.value) {
-            Entry::Vacant(entry) => {
-                entry.insert(item.position);
-            }
-            Entry::Occupied(entry) => again.push((item, *entry.get())),
-        }
-    }
-    again
+/// A path as it can be compared: `./a//b` is `a/b`. Links and `..` are for the file system to know.
+fn plain(path: &Spanned<PathBuf>) -> Spanned<PathBuf> {
+    let parts = path.value.components();
+    let parts = parts.filter(|part| *part != Component::CurDir);
+    Spanned::new(parts.collect(), path.position)
 }

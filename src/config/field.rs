@@ -17,7 +17,7 @@ pub(super) fn text<'v>(report: &mut Report<'_>, field: &Field<'v>) -> Result<&'v
         return Err(field.wrong_type(report, "a string in quotes"));
     };
     if text.is_empty() {
-        return Err(field.refuse(report, format!("`{}` is empty", field.key.name)));
+        return Err(field.refuse(report, format!("{} is empty", field.title())));
     }
     Ok(text)
 }
@@ -58,8 +58,8 @@ pub(super) fn integer<T: TryFrom<i64>>(
         Some(Err(_)) | None => Err(field.refuse(
             report,
             format!(
-                "`{}` is {number}, of {} to {}",
-                field.key.name,
+                "{} is {number}, outside {} to {}",
+                field.title(),
                 bounds.start(),
                 bounds.end()
             ),
@@ -80,7 +80,7 @@ pub(super) fn word<T: Copy>(
     let known: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
     Err(field.refuse_with(
         report,
-        format!("`{}` cannot be {}", field.key.name, quoted(text)),
+        format!("{} cannot be {}", field.title(), quoted(text)),
         format!("write {}", known.join(" or ")),
     ))
 }
@@ -105,7 +105,7 @@ pub(super) fn chain_ids(
 ) -> Result<Vec<Spanned<ChainId>>, Reported> {
     let items = field.items(report)?;
     if items.is_empty() {
-        return Err(field.refuse(report, format!("`{}` is empty", field.key.name)));
+        return Err(field.refuse(report, format!("{} is empty", field.title())));
     }
     let ids: Vec<_> = items
         .iter()

@@ -202,7 +202,7 @@ fn survey_for(text: &str, purpose: Purpose, backends: &[provider::Backend]) -> S
         }
     };
     let mut links = Links::default();
-    let config = match Section::open(&mut report, &root, &ROOT) {
+    let config = match Section::open(&mut report, &root, &ROOT, "") {
         Ok(root) => sections(&mut report, &root, &mut links, backends),
         Err(Reported) => Config::default(),
     };
@@ -225,8 +225,8 @@ const ROOT: Shape = Shape {
         Key::new("validator", "[[validator]]"),
         Key::new("providers", "[[providers.softsign]]"),
     ],
-    elsewhere: &[
-        ("softsign", "name the table `[[providers.softsign]]`"),
+    renamed: &[("softsign", "name the table `[[providers.softsign]]`")],
+    misplaced: &[
         (
             "tx_signer",
             "remove it: transactions are not signed by this program",
@@ -246,6 +246,11 @@ fn sections(
     backends: &[provider::Backend],
 ) -> Config {
     let mut config = Config::default();
+    if root.misspelled {
+        links.chains.complete = false;
+        links.validators.complete = false;
+        links.keys.complete = false;
+    }
     match root.tables(report, "chain", &chain::SHAPE) {
         Ok(tables) => config.chains.extend(
             tables

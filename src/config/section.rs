@@ -28,14 +28,18 @@ pub(super) struct Shape {
     /// As messages call the table.
     pub(super) title: &'static str,
     pub(super) keys: &'static [Key],
-    /// Keys that people write here though they are called or placed otherwise, and the cure.
-    pub(super) elsewhere: &'static [(&'static str, &'static str)],
+    /// Keys that people write though they are called otherwise here, and the cure.
+    pub(super) renamed: &'static [(&'static str, &'static str)],
+    /// Keys that people write though they belong to another table or to none, and the cure.
+    pub(super) misplaced: &'static [(&'static str, &'static str)],
 }
 
 /// One table of the file.
 pub(super) struct Section<'v> {
     /// Where the table begins.
     pub(super) position: Position,
+    /// Whether a key is probably there under a wrong name.
+    pub(super) misspelled: bool,
     shape: &'static Shape,
     table: &'v Table<'v>,
 }
@@ -45,10 +49,11 @@ pub(super) struct Field<'v> {
     pub(super) key: &'static Key,
     pub(super) value: &'v Value<'v>,
     pub(super) position: Position,
+    in_list: bool,
 }
 
 impl<'v> Section<'v> {
-    /// Looks at a value as a table, and at its keys.
+    /// Looks at a value as a table, and at its keys; `example` is how such a table is written.
     ///
     /// # Errors
     ///
@@ -57,24 +62,33 @@ impl<'v> Section<'v> {
         report: &mut Report<'_>,
         value: &'v Value<'v>,
         shape: &'static Shape,
+        example: &str,
     ) -> Result<Self, Reported> {
-        let position = report.locate(value.span.start);
         let Some(table) = value.as_table() else {
-            let message = format!("{} is a table, found {}", shape.title, kind(value));
-            let keys: Vec<_> = shape.keys.iter().map(|key| key.name).collect();
-            let cure = format!("write a table with the keys {}", keys.join(", "));
-            report.problem(Some(position), message, cure);
+            let position = locate_value(report, value);
+            report.problem(
+                Some(position),
+                format!("{} must be a table, found {}", shape.title, kind(value)),
+                format!("write it like this: `{example}`"),
+            );
             return Err(Reported);
         };
-        for key in table.keys() {
-            if !shape.keys.iter().any(|known| known.name == key.name) {
-                let at = report.locate_quoted(key.span.start);
-                let message = format!("{} has no key {}", shape.title, quoted(&key.name));
-                report.problem(Some(at), message, shape.cure(&key.name));
-            }
+        let mut misspelled = false;
+        for key in table.keys().filter(|key| shape.key(&key.name).is_none()) {
+            let position = report.locate_quoted(key.span.start);
+            let message = format!("{} has no key {}", shape.title, quoted(&key.name));
+            let cure = match shape.meant(&key.name) {
+                Some(cure) => {
+                    misspelled = true;
+                    cure
+                }
+                None => shape.removal(&key.name),
+            };
+            report.problem(Some(position), message, cure);
         }
         Ok(Self {
-            position,
+            position: report.locate(value.span.start),
+            misspelled,
             shape,
             table,
         })
@@ -117,7 +131,7 @@ impl<'v> Section<'v> {
 
     /// Writes down that `key` is not set.
     pub(super) fn missing(&self, report: &mut Report<'_>, key: &str) -> Reported {
-        let example = self.shape.key(key).map_or("", |known| known.example);
+        let example = self.example(key);
         report.problem(
             Some(self.position),
             format!("{} lacks `{key}`", self.shape.title),
@@ -143,7 +157,7 @@ impl<'v> Section<'v> {
         shape: &'static Shape,
     ) -> Result<Option<Section<'v>>, Reported> {
         match self.table.get(key) {
-            Some(value) => Section::open(report, value, shape).map(Some),
+            Some(value) => Section::open(report, value, shape, self.example(key)).map(Some),
             None => Ok(None),
         }
     }
@@ -187,15 +201,19 @@ impl<'v> Section<'v> {
             let position = report.locate(value.span.start);
             report.problem(
                 Some(position),
-                format!("{} stands for one of several tables", shape.title),
-                format!("write it like this, with its brackets: `{}`", shape.title),
+                format!("`{key}` must be a list of tables, found a table"),
+                format!("write it like this: `{}`", self.example(key)),
             );
         }
         let opened: Vec<_> = tables
             .iter()
-            .map(|table| Section::open(report, table, shape))
+            .map(|table| Section::open(report, table, shape, self.example(key)))
             .collect();
         opened.into_iter().collect()
+    }
+
+    fn example(&self, key: &str) -> &'static str {
+        self.shape.key(key).map_or("", |known| known.example)
     }
 
     fn field(&self, report: &mut Report<'_>, key: &str) -> Option<Field<'v>> {
@@ -204,6 +222,7 @@ impl<'v> Section<'v> {
             key: self.shape.key(key)?,
             value,
             position: locate_value(report, value),
+            in_list: false,
         })
     }
 }
@@ -224,17 +243,25 @@ impl<'v> Field<'v> {
                 key: self.key,
                 value,
                 position: locate_value(report, value),
+                in_list: true,
             })
             .collect())
     }
 
+    /// The value as messages call it.
+    pub(super) fn title(&self) -> String {
+        let place = if self.in_list { "an item of " } else { "" };
+        format!("{place}`{}`", self.key.name)
+    }
+
     /// Writes down that another type of value is needed.
     pub(super) fn wrong_type(&self, report: &mut Report<'_>, expected: &str) -> Reported {
-        let found = kind(self.value);
-        self.refuse(
-            report,
-            format!("`{}` is {expected}, found {found}", self.key.name),
-        )
+        let message = format!(
+            "{} must be {expected}, found {}",
+            self.title(),
+            kind(self.value)
+        );
+        self.refuse(report, message)
     }
 
     /// Writes down what is wrong with the value; the cure is the key's example.
@@ -260,21 +287,31 @@ impl Shape {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// What to do about a key that this table does not have.
-    fn cure(&self, unknown: &str) -> String {
-        let placed = self.elsewhere.iter().find(|(name, _)| *name == unknown);
-        if let Some((_, cure)) = placed {
-            return (*cure).to_owned();
+    /// The cure for an unknown key that was meant to be one of these.
+    fn meant(&self, unknown: &str) -> Option<String> {
+        if let Some(cure) = cure_of(self.renamed, unknown) {
+            return Some(cure.to_owned());
         }
-        let known = || self.keys.iter().map(|key| key.name);
-        match nearest(unknown, known()) {
-            Some(name) => format!("write `{name}`"),
-            None => format!(
-                "remove it; the keys here are {}",
-                known().collect::<Vec<_>>().join(", ")
-            ),
+        if cure_of(self.misplaced, unknown).is_some() {
+            return None;
         }
+        let known = self.keys.iter().map(|key| key.name);
+        nearest(unknown, known).map(|name| format!("write `{name}`"))
     }
+
+    /// The cure for an unknown key that has no business here.
+    fn removal(&self, unknown: &str) -> String {
+        if let Some(cure) = cure_of(self.misplaced, unknown) {
+            return cure.to_owned();
+        }
+        let known: Vec<_> = self.keys.iter().map(|key| key.name).collect();
+        format!("remove it; the keys here are {}", known.join(", "))
+    }
+}
+
+fn cure_of(cures: &'static [(&str, &'static str)], unknown: &str) -> Option<&'static str> {
+    let found = cures.iter().find(|(name, _)| *name == unknown);
+    found.map(|(_, cure)| *cure)
 }
 
 /// A string's span begins behind its opening quote, every other value's where it begins.

@@ -98,13 +98,15 @@ pub fn template(home: &str, networks: &[Network]) -> String {
         networks
     };
     let mut text = head.to_owned();
-    for network in networks {
+    // A node of its own for each chain: 26658, and from there in steps of 100.
+    for (network, port) in networks.iter().zip((26_658_u16..).step_by(100)) {
         // The home comes last: what it contains is no placeholder.
         let block = block
             .replace("{network}", network.name)
             .replace("{chain_id}", network.chain_id)
             .replace("{account_key_prefix}", network.account_key_prefix)
             .replace("{consensus_key_prefix}", network.consensus_key_prefix)
+            .replace("{port}", &port.to_string())
             .replace("{home}", &escaped(home.trim_end_matches('/')));
         text.push_str(&block);
     }

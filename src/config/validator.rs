@@ -49,23 +49,25 @@ pub(super) const SHAPE: Shape = Shape {
         Key::new("max_height", r#"max_height = "500000""#),
         Key::new("protocol_version", r#"protocol_version = "v0.34""#),
     ],
-    elsewhere: &[
+    renamed: &[
         ("laddr", "write `addr`: the signer dials, the node listens"),
         (
             "id",
             "write `chain_id`; the node's id belongs in `addr`, before an `@`",
         ),
+    ],
+    misplaced: &[
         ("peer_id", "put it in `addr`: `tcp://PEER_ID@HOST:PORT`"),
         ("node_id", "put it in `addr`: `tcp://PEER_ID@HOST:PORT`"),
-        ("port", "put it in `addr`: `tcp://HOST:PORT`"),
         ("host", "put it in `addr`: `tcp://HOST:PORT`"),
+        ("port", "put it in `addr`: `tcp://HOST:PORT`"),
+        (
+            "path",
+            "write `secret_key` for the key of the connection; the consensus key belongs in `[[providers.softsign]]`",
+        ),
         ("state_file", "move it to `[[chain]]`"),
         ("key_format", "move it to `[[chain]]`"),
         ("sign_extensions", "move it to `[[chain]]`"),
-        (
-            "path",
-            "write `secret_key`; the path of a consensus key belongs in `[[providers.softsign]]`",
-        ),
     ],
 };
 
@@ -76,21 +78,26 @@ pub(super) fn read(
     links: &mut Links,
 ) -> Result<Validator, Reported> {
     let id = section.required(report, "chain_id", chain_id);
-    links.validators.add(id);
+    match id {
+        Ok(id) => {
+            links.validators.add(id);
+        }
+        Err(Reported) => links.validators.complete = false,
+    }
     let addr = section.required(report, "addr", address);
-    links.add_address(&addr);
-    if let Ok(addr) = &addr
-        && addr.value.is_unspecified()
-    {
-        report.warn(
-            addr.position,
-            format!("{} is an address to listen on", addr.value),
-            "write the node's own address; `127.0.0.1` if it runs on this machine".into(),
-        );
+    if let Ok(addr) = &addr {
+        links.add_address(addr);
+        if addr.value.is_unspecified() {
+            report.warn(
+                addr.position,
+                format!("{} is an address to listen on", addr.value),
+                "write the node's own address; `127.0.0.1` if it runs on this machine".into(),
+            );
+        }
     }
     let secret_key = section.optional(report, "secret_key", path);
     if let Ok(Some(path)) = &secret_key {
-        links.identities.push(path.clone());
+        links.add_identity(path);
     }
     let missing = match &addr {
         Ok(Spanned {
@@ -123,18 +130,20 @@ pub(super) fn read(
 
 /// A height, as a string of digits or as an integer.
 fn height(report: &mut Report<'_>, field: &Field<'_>) -> Result<Height, Reported> {
-    let mut number = field.value.as_integer();
-    if number.is_none() {
-        let text = text(report, field)?;
+    let (number, shown) = if let Some(number) = field.value.as_integer() {
+        (Some(number), number.to_string())
+    } else if let Some(text) = field.value.as_str() {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        number = text.parse().ok().filter(|_| digits);
-    }
+        (text.parse().ok().filter(|_| digits), quoted(text))
+    } else {
+        return Err(field.wrong_type(report, "a string of digits"));
+    };
     number.and_then(Height::new).ok_or_else(|| {
         field.refuse_with(
             report,
-            "`max_height` is no height: heights are integers from 1".into(),
+            format!("`max_height` cannot be {shown}: heights are integers from 1"),
             format!(
-                "write it like this: `{}`; remove the line to sign at any height",
+                "write it like this: `{}`, or remove the line to sign at any height",
                 field.key.example
             ),
         )

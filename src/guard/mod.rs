@@ -107,16 +107,11 @@ pub fn judge(watermark: &Watermark, request: SignBytes) -> Result<Verdict, Refus
 }
 
 impl Permit {
-    /// The watermark that the request was judged against.
+    /// Uses the permit up: the position it was judged against, and the bytes that may be signed once
+    /// they are on disk.
     #[must_use]
-    pub fn over(&self) -> Position {
-        self.over
-    }
-
-    /// The bytes that may be signed once they are on disk.
-    #[must_use]
-    pub fn sign_bytes(&self) -> &SignBytes {
-        &self.sign_bytes
+    pub fn into_parts(self) -> (Position, SignBytes) {
+        (self.over, self.sign_bytes)
     }
 }
 

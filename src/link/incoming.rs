@@ -31,7 +31,7 @@ pub(super) struct Incoming {
 /// The frames of a SecretConnection, as they come.
 struct Sealed {
     open: Open,
-    bytes: Box<[u8; FRAMES_PER_READ * FRAME_LEN]>,
+    bytes: Vec<u8>,
     start: usize,
     end: usize,
 }
@@ -42,7 +42,7 @@ impl Incoming {
         Self {
             sealed: open.map(|open| Sealed {
                 open,
-                bytes: Box::new([0; FRAMES_PER_READ * FRAME_LEN]),
+                bytes: vec![0; FRAMES_PER_READ * FRAME_LEN],
                 start: 0,
                 end: 0,
             }),
@@ -54,7 +54,7 @@ impl Incoming {
     }
 
     /// The next message's body.
-    pub(super) fn next(&mut self, socket: &Socket) -> Result<&[u8], Error> {
+    pub(super) fn receive(&mut self, socket: &Socket) -> Result<&[u8], Error> {
         drop(self.plain.drain(..self.taken));
         self.taken = 0;
         self.plain.shrink_to(KEPT_LEN);

@@ -120,8 +120,8 @@ impl Requests<'_> {
     /// # Errors
     ///
     /// Any ends the link.
-    pub fn next(&mut self) -> Result<&[u8], Error> {
-        self.incoming.next(self.socket)
+    pub fn receive(&mut self) -> Result<&[u8], Error> {
+        self.incoming.receive(self.socket)
     }
 }
 
@@ -145,18 +145,7 @@ impl fmt::Display for Error {
             ),
             Self::Connect(error) => {
                 write!(f, "I/O error: {error}")?;
-                match error.kind() {
-                    io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => f.write_str(
-                        ": the node is not up, or its priv_validator_laddr is not this address",
-                    ),
-                    io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => f.write_str(
-                        ": no answer within a second; is the host up and the port open in its firewall?",
-                    ),
-                    io::ErrorKind::PermissionDenied => {
-                        f.write_str(": this user may not write to the node's socket")
-                    }
-                    _ => Ok(()),
-                }
+                f.write_str(connect_hint(error))
             }
             Self::Io(error) => write!(f, "I/O error: {error}"),
             Self::Closed { in_handshake: false } => f.write_str("the node closed the connection"),
@@ -197,5 +186,15 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-#[cfg(test)]
-mod tests;
+/// What a refused dial means to an operator.
+fn connect_hint(error: &io::Error) -> &'static str {
+    if [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound].contains(&error.kind()) {
+        ": the node is not up, or its priv_validator_laddr is not this address"
+    } else if socket::timed_out(error) {
+        ": no answer within a second; is the host up and the port open in its firewall?"
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        ": this user may not write to the node's socket"
+    } else {
+        ""
+    }
+}

@@ -12,15 +12,14 @@ use std::thread;
 use std::time::Instant;
 
 use backoff::Backoff;
-use failures::Failures;
+use failures::{Failures, Limit};
 
 use crate::backend::{Any, Backend};
 use crate::canon::SignBytes;
 use crate::config::Address;
 use crate::keys::SigningKey;
 use crate::link::{self, Link, dial};
-use crate::signer::{Outcome, Refusal, Reply, Signer};
-use crate::store;
+use crate::signer::{Outcome, Reply, Signer};
 use crate::types::{ChainId, Height, Step};
 use crate::wire;
 
@@ -75,67 +74,85 @@ impl<B: Backend> Session<B> {
     }
 
     /// The chain that this connection belongs to.
+    #[must_use]
     pub fn chain_id(&self) -> &ChainId {
         self.signer.chain_id()
     }
 
     /// Serves the node until `reconnect = false` ends it. `tell` hears of every [`Event`] once.
     pub fn run(&self, tell: impl Fn(Event)) {
-        let mut backoff = Backoff::new();
-        let mut failures = Failures::new();
-        let mut told = false;
+        let mut course = Course {
+            session: self,
+            tell,
+            backoff: Backoff::new(),
+            failures: Failures::new(),
+            refusals: Limit::new(),
+            told: false,
+        };
         loop {
-            self.follow_node();
-            let dialled = dial(
-                &self.terms.address,
-                self.terms.identity.as_deref(),
-                self.terms.timeout,
-            );
-            let (error, was_link) = match dialled {
-                Ok(mut link) => {
-                    self.say_connected(&link, &mut failures);
-                    let error =
-                        self.serve(&mut link, &mut backoff, &mut failures, &mut told, &tell);
-                    (error, true)
-                }
-                Err(error) => {
-                    let was_link =
-                        !matches!(error, link::Error::Resolve(_) | link::Error::Connect(_));
-                    (error, was_link)
-                }
-            };
-            if let Some(line) = failures.note(&error, Instant::now()) {
-                log::error!(target: "tmkms::client", "[{}] {line}", self.label);
+            course.follow_node();
+            if let Some(end) = course.dial_and_serve() {
+                return (course.tell)(Event::Ended(end));
             }
-            if was_link && !self.terms.reconnect {
-                let end = match error {
-                    link::Error::Closed {
-                        in_handshake: false,
-                    } => End::Closed,
-                    _ => End::Failed,
-                };
-                return tell(Event::Ended(end));
-            }
-            thread::sleep(backoff.next());
+            thread::sleep(course.backoff.next());
         }
+    }
+}
+
+/// A session under way: what it remembers from link to link.
+struct Course<'a, B, T> {
+    session: &'a Session<B>,
+    tell: T,
+    backoff: Backoff,
+    failures: Failures,
+    refusals: Limit,
+    /// Whether the supervisor knows that the chain is poisoned.
+    told: bool,
+}
+
+impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
+    /// One link from dial to end. `Some`: it was the only one that is wanted.
+    fn dial_and_serve(&mut self) -> Option<End> {
+        let terms = &self.session.terms;
+        let (error, was_link) = match dial(&terms.address, terms.identity.as_deref(), terms.timeout)
+        {
+            Ok(mut link) => {
+                self.say_connected(&link);
+                (self.serve(&mut link), true)
+            }
+            Err(error) => {
+                let reached = !matches!(error, link::Error::Resolve(_) | link::Error::Connect(_));
+                (error, reached)
+            }
+        };
+        if let Some(line) = self.failures.note(&error, Instant::now()) {
+            log::error!(target: "tmkms::client", "[{}] {line}", self.session.label);
+        }
+        if !was_link || terms.reconnect {
+            return None;
+        }
+        let closed_in_use = matches!(
+            error,
+            link::Error::Closed {
+                in_handshake: false
+            }
+        );
+        Some(if closed_in_use {
+            End::Closed
+        } else {
+            End::Failed
+        })
     }
 
     /// Answers requests until the link ends, and says why it did.
-    fn serve(
-        &self,
-        link: &mut Link,
-        backoff: &mut Backoff,
-        failures: &mut Failures,
-        told: &mut bool,
-        tell: &impl Fn(Event),
-    ) -> link::Error {
+    fn serve(&mut self, link: &mut Link) -> link::Error {
         let link::Halves {
             mut requests,
             mut replies,
         } = link.halves();
         let mut reply = Reply::default();
         loop {
-            let body = match requests.next() {
+            let body = match requests.receive() {
                 Ok(body) => body,
                 Err(error) => return error,
             };
@@ -144,78 +161,84 @@ impl<B: Backend> Session<B> {
                 Ok(request) => request,
                 Err(error) => return link::Error::Decode(error),
             };
-            let outcome = self
-                .signer
-                .answer(&request, self.terms.max_height, &mut reply);
+            let Session { signer, terms, .. } = self.session;
+            let outcome = signer.answer(&request, terms.max_height, &mut reply);
             if let Err(error) = replies.send(reply.message()) {
                 return error;
             }
-            self.say(&outcome, begun.elapsed());
-            if !*told
-                && matches!(outcome, Outcome::Refused(Refusal::Store(_)))
-                && self.signer.is_poisoned()
-            {
-                *told = true;
-                tell(Event::Poisoned);
-            }
-            backoff.reset();
-            failures.reset();
+            self.say(&outcome, begun);
+            self.backoff.reset();
+            self.failures.reset();
         }
     }
 
     /// As long as the node may still be signing with its own key, its state file is worth a look before
     /// each dial: a node that is started again without its key may reset it.
-    fn follow_node(&self) {
-        match self.signer.refresh() {
+    fn follow_node(&mut self) {
+        match self.session.signer.refresh() {
             Ok(true) => log::info!(
                 target: "tmkms::session",
-                "[{}] raised the watermark to what the node's own state file says", self.label
+                "[{}] raised the watermark to what the node's own state file says", self.session.label
             ),
             Ok(false) => {}
-            // The first signature will wait for it, and says so to the node as well.
-            Err(error) => log::debug!(target: "tmkms::session", "[{}] {error}", self.label),
+            Err(error) => {
+                // The first signature will wait for it, and says so to the node as well.
+                log::debug!(target: "tmkms::session", "[{}] {error}", self.session.label);
+                self.tell_if_poisoned();
+            }
         }
     }
 
-    fn say_connected(&self, link: &Link, failures: &mut Failures) {
-        if !failures.connected() {
+    fn say_connected(&mut self, link: &Link) {
+        if !self.failures.connected(Instant::now()) {
             return;
         }
-        log::info!(target: "tmkms::session", "[{}] connected to validator successfully", self.label);
-        if let (Some(peer), Address::Tcp { peer_id: None, .. }) = (link.peer(), &self.terms.address)
-        {
+        let Session { label, terms, .. } = self.session;
+        log::info!(target: "tmkms::session", "[{label}] connected to validator successfully");
+        if let (Some(peer), Address::Tcp { peer_id: None, .. }) = (link.peer(), &terms.address) {
             log::warn!(
                 target: "tmkms::session",
-                "[{}]: unverified validator peer ID! ({})", self.label, peer.node_id()
+                "[{label}]: unverified validator peer ID! ({})", peer.node_id()
             );
         }
     }
 
-    fn say(&self, outcome: &Outcome, took: Duration) {
+    /// The line for a reply that has left.
+    fn say(&mut self, outcome: &Outcome, begun: Instant) {
+        let label = &self.session.label;
+        let took = begun.elapsed().as_millis();
         match outcome {
             Outcome::Served => {}
             Outcome::Signed(sign_bytes) => log::info!(
                 target: "tmkms::session",
-                "[{}] signed {} at h/r/s {} ({} ms)",
-                self.label, What(sign_bytes), sign_bytes.slot(), took.as_millis()
+                "[{label}] signed {} at h/r/s {} ({took} ms)", What(sign_bytes), sign_bytes.slot()
             ),
             Outcome::Repeated(sign_bytes) => log::info!(
                 target: "tmkms::session",
-                "[{}] repeated {} at h/r/s {} ({} ms)",
-                self.label, What(sign_bytes), sign_bytes.slot(), took.as_millis()
-            ),
-            Outcome::Refused(refusal @ Refusal::Store(store::Error::Poisoned)) => {
-                log::debug!(target: "tmkms::session", "[{}] refused: {refusal}", self.label);
-            }
-            Outcome::Refused(refusal @ Refusal::Store(_)) => log::error!(
-                target: "tmkms::session",
-                "[{}] {refusal}. THIS CHAIN SIGNS NO MORE until tmkms is restarted: mend the disk, then restart",
-                self.label
+                "[{label}] repeated {} at h/r/s {} ({took} ms)", What(sign_bytes), sign_bytes.slot()
             ),
             Outcome::Refused(refusal) => {
-                log::error!(target: "tmkms::session", "[{}] refused: {refusal}", self.label);
+                if let Some(unsaid) = self.refusals.note(begun) {
+                    if unsaid > 0 {
+                        log::error!(target: "tmkms::session", "[{label}] refused {unsaid} more in the last minute");
+                    }
+                    log::error!(target: "tmkms::session", "[{label}] refused: {refusal}");
+                }
+                self.tell_if_poisoned();
             }
         }
+    }
+
+    fn tell_if_poisoned(&mut self) {
+        if self.told || !self.session.signer.is_poisoned() {
+            return;
+        }
+        self.told = true;
+        log::error!(
+            target: "tmkms::session",
+            "[{}] THIS CHAIN SIGNS NO MORE until tmkms is restarted: mend the disk first", self.session.label
+        );
+        (self.tell)(Event::Poisoned);
     }
 }
 
@@ -238,6 +261,3 @@ impl core::fmt::Display for What<'_> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

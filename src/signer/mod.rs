@@ -196,7 +196,7 @@ impl<B: Backend> Signer<B> {
         }
         let sign_bytes = SignBytes::vote(&self.chain_id, &vote);
         let extension = extension.filter(|_| extended && self.extensions == Extensions::Sign);
-        self.sign(sign_bytes, extension)
+        self.sign(&sign_bytes, extension)
     }
 
     fn proposal(
@@ -208,7 +208,7 @@ impl<B: Backend> Signer<B> {
         self.check_chain(chain_id)?;
         let proposal = types::Proposal::try_from(request).map_err(Refusal::BadValue)?;
         check_height(proposal.height, max_height)?;
-        self.sign(SignBytes::proposal(&self.chain_id, &proposal), None)
+        self.sign(&SignBytes::proposal(&self.chain_id, &proposal), None)
     }
 
     fn check_chain(&self, asked: &[u8]) -> Result<(), Refusal> {
@@ -220,12 +220,12 @@ impl<B: Backend> Signer<B> {
     }
 
     /// The critical section. Nothing that may take long but the disk and the device is in it.
-    fn sign(&self, request: SignBytes, extension: Option<&[u8]>) -> Result<Signed, Refusal> {
+    fn sign(&self, request: &SignBytes, extension: Option<&[u8]>) -> Result<Signed, Refusal> {
         let mut turn = self.turn.lock().map_err(|_| Refusal::Broken)?;
         let turn = &mut *turn;
         // Does nothing once a first slot was signed.
         let _ = turn.store.refresh().map_err(Refusal::Refresh)?;
-        let (committed, repeated) = match turn.store.judge(request).map_err(Refusal::Guard)? {
+        let (committed, repeated) = match turn.store.judge(*request).map_err(Refusal::Guard)? {
             Verdict::Permit(permit) => (turn.store.commit(permit).map_err(Refusal::Store)?, false),
             Verdict::Replay(replay) => (turn.store.recall(&replay).map_err(Refusal::Store)?, true),
         };

@@ -1,1 +1,278 @@
+use core::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
 
+use super::*;
+use crate::backend::{self, Softsign};
+use crate::files::scratch::Scratch;
+use crate::guard::Watermark;
+use crate::keys::{SigningKey, verify};
+use crate::store::{Extension, Found, Initial, find};
+
+fn chain() -> ChainId {
+    ChainId::new("signer-1").unwrap()
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(&[5; 32]).unwrap()
+}
+
+/// Signs, counts, and fails for as long as it is told to.
+struct Device {
+    inner: Softsign,
+    signed: Arc<AtomicU32>,
+    failures: Arc<AtomicU32>,
+}
+
+impl Device {
+    fn fail(&self) -> Result<(), backend::Error> {
+        let left = self.failures.load(Ordering::SeqCst);
+        if left > 0 {
+            self.failures.store(left - 1, Ordering::SeqCst);
+            return Err(backend::Error("the device is unplugged"));
+        }
+        Ok(())
+    }
+}
+
+impl Backend for Device {
+    fn public_key(&self) -> PublicKey {
+        self.inner.public_key()
+    }
+
+    fn sign(&mut self, committed: &Committed) -> Result<Signature, backend::Error> {
+        self.fail()?;
+        self.signed.fetch_add(1, Ordering::SeqCst);
+        self.inner.sign(committed)
+    }
+
+    fn sign_extension(&mut self, extension: &Extension<'_>) -> Result<Signature, backend::Error> {
+        self.fail()?;
+        self.inner.sign_extension(extension)
+    }
+}
+
+struct World {
+    scratch: Scratch,
+    signer: Signer<Device>,
+    signed: Arc<AtomicU32>,
+    failures: Arc<AtomicU32>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Extensions::Sign)
+    }
+
+    fn with(extensions: Extensions) -> Self {
+        let scratch = Scratch::new();
+        let Ok(Found::Missing(vacant)) =
+            find(&scratch.path("state.json"), &chain(), &key().public_key())
+        else {
+            panic!("the scratch directory is not empty");
+        };
+        let initial = Initial {
+            watermark: Watermark::ZERO,
+            origin: None,
+        };
+        let store = vacant.create(&initial).unwrap();
+        let (signed, failures) = (Arc::default(), Arc::default());
+        let device = Device {
+            inner: Softsign::new(key()),
+            signed: Arc::clone(&signed),
+            failures: Arc::clone(&failures),
+        };
+        Self {
+            scratch,
+            signer: Signer::new(store, device, extensions),
+            signed,
+            failures,
+        }
+    }
+
+    fn answer(&self, request: &Request<'_>) -> (Outcome, Vec<u8>) {
+        let mut reply = Reply::default();
+        let outcome = self.signer.answer(request, None, &mut reply);
+        (outcome, reply.message().to_vec())
+    }
+}
+
+const HASHES: [[u8; 32]; 2] = [[0xaa; 32], [0xbb; 32]];
+
+/// A precommit as a node sends it, decoded.
+fn precommit(
+    height: i64,
+    value: usize,
+    seconds: i64,
+    extension: &'static [u8],
+) -> Request<'static> {
+    let block_id = crate::canon::parts::BlockId {
+        hash: &HASHES[value],
+        total: 1,
+        parts_hash: &HASHES[value],
+    };
+    Request::SignVote {
+        vote: wire::Vote {
+            kind: 2,
+            height,
+            round: 0,
+            block_id,
+            timestamp: crate::canon::parts::Timestamp { seconds, nanos: 0 },
+            extension,
+            ..wire::Vote::default()
+        },
+        chain_id: b"signer-1",
+        skip_extension_signing: false,
+    }
+}
+
+fn sign_bytes(height: i64, value: usize, seconds: i64) -> SignBytes {
+    SignBytes::vote(
+        &chain(),
+        &types::Vote {
+            kind: VoteKind::Precommit,
+            height: Height::new(height).unwrap(),
+            round: types::Round::ZERO,
+            block_id: Some(types::BlockId {
+                hash: &HASHES[value],
+                total: NonZeroU32::MIN,
+                parts_hash: &HASHES[value],
+            }),
+            timestamp: types::Timestamp::new(seconds, 0).unwrap(),
+        },
+    )
+}
+
+fn contains_signature_over(message: &[u8], reply: &[u8]) -> bool {
+    reply.windows(64).any(|window| {
+        verify(
+            &key().public_key(),
+            message,
+            &Signature(window.try_into().unwrap()),
+        )
+    })
+}
+
+#[test]
+fn a_device_that_failed_is_asked_for_the_same_bytes_again() {
+    let world = World::new();
+    world.failures.store(1, Ordering::SeqCst);
+    let (outcome, _) = world.answer(&precommit(1, 0, 100, b""));
+    assert!(matches!(outcome, Outcome::Refused(Refusal::Backend(_))));
+
+    // The slot is taken: another block is a double sign, the same one gets the bytes of then.
+    let (outcome, _) = world.answer(&precommit(1, 1, 100, b""));
+    assert!(matches!(outcome, Outcome::Refused(Refusal::Guard(_))));
+    let (outcome, reply) = world.answer(&precommit(1, 0, 200, b""));
+    assert!(matches!(outcome, Outcome::Repeated(bytes) if bytes == sign_bytes(1, 0, 100)));
+    assert!(contains_signature_over(
+        sign_bytes(1, 0, 100).as_bytes(),
+        &reply
+    ));
+}
+
+#[test]
+fn a_replay_does_not_ask_the_device_but_for_the_extension() {
+    let world = World::new();
+    let (_, first) = world.answer(&precommit(1, 0, 100, b"one"));
+    let (outcome, second) = world.answer(&precommit(1, 0, 100, b"two"));
+    assert!(matches!(outcome, Outcome::Repeated(_)));
+    assert_eq!(world.signed.load(Ordering::SeqCst), 1);
+    let height = Height::new(1).unwrap();
+    for (extension, reply) in [(b"one", first), (b"two", second)] {
+        let mut bytes = Vec::new();
+        crate::canon::extension(&mut bytes, &chain(), height, types::Round::ZERO, extension);
+        assert!(contains_signature_over(&bytes, &reply));
+    }
+}
+
+#[test]
+fn without_extensions_the_vote_alone_is_signed() {
+    let world = World::with(Extensions::Skip);
+    let (outcome, reply) = world.answer(&precommit(1, 0, 100, b"data"));
+    assert!(matches!(outcome, Outcome::Signed(_)));
+    let mut bytes = Vec::new();
+    crate::canon::extension(
+        &mut bytes,
+        &chain(),
+        Height::new(1).unwrap(),
+        types::Round::ZERO,
+        b"data",
+    );
+    assert!(!contains_signature_over(&bytes, &reply));
+}
+
+#[test]
+fn a_state_that_cannot_be_written_ends_the_chain() {
+    let world = World::new();
+    let _ = world.answer(&precommit(1, 0, 100, b""));
+    std::fs::remove_file(world.scratch.path("state.json")).unwrap();
+    let before = world.signed.load(Ordering::SeqCst);
+    for height in 2..4 {
+        let (outcome, _) = world.answer(&precommit(height, 0, 100, b""));
+        assert!(matches!(outcome, Outcome::Refused(Refusal::Store(_))));
+    }
+    assert!(world.signer.is_poisoned());
+    assert_eq!(
+        world.signed.load(Ordering::SeqCst),
+        before,
+        "signed without a record"
+    );
+}
+
+#[test]
+fn max_height_is_the_last_that_is_signed() {
+    let world = World::new();
+    let max = Height::new(5);
+    let mut reply = Reply::default();
+    let outcome = world
+        .signer
+        .answer(&precommit(5, 0, 0, b""), max, &mut reply);
+    assert!(matches!(outcome, Outcome::Signed(_)));
+    let outcome = world
+        .signer
+        .answer(&precommit(6, 0, 0, b""), max, &mut reply);
+    assert!(matches!(
+        outcome,
+        Outcome::Refused(Refusal::AboveMaxHeight { .. })
+    ));
+}
+
+#[test]
+fn of_rivals_for_one_slot_one_is_signed() {
+    let world = World::new();
+    for height in 1..=50 {
+        let start = Barrier::new(4);
+        let signed: Vec<usize> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|rival| {
+                    let (world, start) = (&world, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        let (outcome, reply) = world.answer(&precommit(height, rival % 2, 7, b""));
+                        let value = rival % 2;
+                        let got = contains_signature_over(
+                            sign_bytes(height, value, 7).as_bytes(),
+                            &reply,
+                        );
+                        let refused = matches!(outcome, Outcome::Refused(_));
+                        assert_ne!(got, refused, "height {height}");
+                        got.then_some(value)
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .filter_map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        assert_eq!(
+            signed.len(),
+            2,
+            "height {height}: two ask for each block, one block is signed"
+        );
+        assert_eq!(signed[0], signed[1], "height {height}");
+    }
+    assert_eq!(world.signed.load(Ordering::SeqCst), 50);
+}

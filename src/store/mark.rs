@@ -43,7 +43,7 @@ pub enum Found {
     /// A mark that is good for nothing.
     Void(Void),
     /// A mark made for this very key file.
-    Valid(Mark),
+    Valid(Box<Mark>),
 }
 
 /// Why a mark is good for nothing.
@@ -117,7 +117,7 @@ pub fn find(key: &Path, public_key: &PublicKey) -> io::Result<Found> {
     } else if named_key != identity_text(&key_file) || named_mark != identity_text(&mark_file) {
         Found::Void(Void::Copied)
     } else {
-        Found::Valid(mark)
+        Found::Valid(Box::new(mark))
     })
 }
 
@@ -246,5 +246,109 @@ impl fmt::Display for Void {
                 "it was made for another file: this key is a copy or came from a backup"
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::scratch::Scratch;
+
+    fn mark(origin: Option<PathBuf>) -> Mark {
+        Mark {
+            public_key: PublicKey([7; 32]),
+            watermark: Watermark::at(Position::new(12, 1, Some(Step::Prevote)).unwrap()),
+            origin,
+        }
+    }
+
+    fn marked(scratch: &Scratch) -> PathBuf {
+        let key = scratch.file("a.key", b"key", 0o600);
+        assert!(leave(&key, &mark(Some(scratch.path("node \"state\".json")))).unwrap());
+        key
+    }
+
+    #[test]
+    fn a_mark_is_found_as_it_was_left_and_used_up_once() {
+        let scratch = Scratch::new();
+        let key = marked(&scratch);
+        match find(&key, &PublicKey([7; 32])).unwrap() {
+            Found::Valid(found) => {
+                assert_eq!(*found, mark(Some(scratch.path("node \"state\".json"))));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(is_removable(&key));
+        remove(&key).unwrap();
+        remove(&key).unwrap();
+        assert!(matches!(
+            find(&key, &PublicKey([7; 32])).unwrap(),
+            Found::None
+        ));
+    }
+
+    #[test]
+    fn a_mark_of_another_key_is_void() {
+        let scratch = Scratch::new();
+        let key = marked(&scratch);
+        let found = find(&key, &PublicKey([8; 32])).unwrap();
+        assert!(matches!(found, Found::Void(Void::OtherKey)));
+    }
+
+    #[test]
+    fn a_copied_key_and_a_copied_mark_are_void() {
+        let scratch = Scratch::new();
+        let key = marked(&scratch);
+        let copy = scratch.path("b.key");
+        fs::copy(&key, &copy).unwrap();
+        fs::copy(path(&key), path(&copy)).unwrap();
+        let found = find(&copy, &PublicKey([7; 32])).unwrap();
+        assert!(matches!(found, Found::Void(Void::Copied)));
+
+        // The mark put back from a backup, the key where it always was.
+        let backup = scratch.path("backup");
+        fs::copy(path(&key), &backup).unwrap();
+        remove(&key).unwrap();
+        fs::copy(&backup, path(&key)).unwrap();
+        let found = find(&key, &PublicKey([7; 32])).unwrap();
+        assert!(matches!(found, Found::Void(Void::Copied)));
+    }
+
+    #[test]
+    fn a_moved_directory_keeps_its_mark() {
+        let scratch = Scratch::new();
+        let key = marked(&scratch);
+        let moved = scratch.path("moved.key");
+        fs::rename(path(&key), path(&moved)).unwrap();
+        fs::rename(&key, &moved).unwrap();
+        let found = find(&moved, &PublicKey([7; 32])).unwrap();
+        assert!(matches!(found, Found::Valid(_)));
+    }
+
+    #[test]
+    fn every_changed_byte_voids_a_mark() {
+        let scratch = Scratch::new();
+        let key = marked(&scratch);
+        let good = fs::read(path(&key)).unwrap();
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            // In place, so that the mark's own file stays the same.
+            fs::write(path(&key), &bad).unwrap();
+            let found = find(&key, &PublicKey([7; 32])).unwrap();
+            assert!(matches!(found, Found::Void(Void::Damaged)), "byte {at}");
+        }
+        for len in 0..good.len() {
+            fs::write(path(&key), &good[..len]).unwrap();
+            let found = find(&key, &PublicKey([7; 32])).unwrap();
+            assert!(matches!(found, Found::Void(Void::Damaged)), "length {len}");
+        }
+    }
+
+    #[test]
+    fn a_mark_is_never_written_over() {
+        let scratch = Scratch::new();
+        let key = marked(&scratch);
+        assert!(leave(&key, &mark(None)).is_err());
     }
 }

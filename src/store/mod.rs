@@ -108,11 +108,11 @@ impl Store {
     /// [`Error`]; the slot may or may not be on disk, nothing may be signed, and but for
     /// [`Error::Stale`] the store is poisoned.
     pub fn commit(&mut self, permit: Permit) -> Result<Committed, Error> {
-        if permit.over() != self.newest.watermark.position() {
+        let (over, sign_bytes) = permit.into_parts();
+        if over != self.newest.watermark.position() {
             return Err(Error::Stale);
         }
-        let sign_bytes = *permit.sign_bytes();
-        self.write(Status::Active, Watermark::signed(sign_bytes))?;
+        self.write(Status::Active, &Watermark::signed(sign_bytes))?;
         Ok(Committed {
             sign_bytes,
             chain_id: self.header.chain_id,
@@ -162,7 +162,7 @@ impl Store {
             other => other.map_err(RefreshError::Origin)?,
         };
         match seen {
-            Some(seen) => self.raise(seen).map_err(RefreshError::Store),
+            Some(seen) => self.raise(&seen).map_err(RefreshError::Store),
             None => Ok(false),
         }
     }
@@ -172,7 +172,7 @@ impl Store {
     /// # Errors
     ///
     /// See [`Error`].
-    pub fn raise(&mut self, watermark: Watermark) -> Result<bool, Error> {
+    pub fn raise(&mut self, watermark: &Watermark) -> Result<bool, Error> {
         if watermark.position() <= self.newest.watermark.position() {
             return Ok(false);
         }
@@ -210,7 +210,7 @@ impl Store {
         &self.path
     }
 
-    fn write(&mut self, status: Status, watermark: Watermark) -> Result<(), Error> {
+    fn write(&mut self, status: Status, watermark: &Watermark) -> Result<(), Error> {
         if self.poisoned {
             return Err(Error::Poisoned);
         }
@@ -219,7 +219,7 @@ impl Store {
         let record = Record {
             sequence: self.newest.sequence.checked_add(1).ok_or(Error::Stale)?,
             status,
-            watermark,
+            watermark: *watermark,
         };
         self.check_path()?;
         let sector = record.render(&self.digest);

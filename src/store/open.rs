@@ -271,7 +271,7 @@ impl Convertible {
         let store = make(
             &self.held.path,
             &self.header,
-            self.watermark,
+            &self.watermark,
             files::replace_atomic,
         )?;
         Ok(Adopted { store, kept })
@@ -304,7 +304,7 @@ impl Vacant {
             public_key: self.public_key,
             origin,
         };
-        make(&self.path, &header, initial.watermark, files::create)
+        make(&self.path, &header, &initial.watermark, files::create)
     }
 }
 
@@ -312,13 +312,13 @@ impl Vacant {
 fn make(
     path: &Path,
     header: &Header,
-    watermark: Watermark,
+    watermark: &Watermark,
     publish: impl FnOnce(&Path, &[u8], u32) -> Result<(), files::Error>,
 ) -> Result<Store, OpenError> {
     let newest = Record {
         sequence: 1,
         status: Status::New,
-        watermark,
+        watermark: *watermark,
     };
     let bytes = Contents::render(header, &newest)
         .ok_or_else(|| OpenError::Io(io::ErrorKind::InvalidFilename.into()))?;

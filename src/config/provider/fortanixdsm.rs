@@ -51,7 +51,8 @@ pub(super) const SHAPE: Shape = Shape {
             r#"signing_keys = [{ chain_ids = ["cosmoshub-4"], key_name = "…" }]"#,
         ),
     ],
-    elsewhere: &[("keys", "write `signing_keys`")],
+    renamed: &[("keys", "write `signing_keys`")],
+    misplaced: &[],
 };
 
 const KEY: Shape = Shape {
@@ -65,10 +66,11 @@ const KEY: Shape = Shape {
         Key::new("key_name", r#"key_name = "My Key""#),
         Key::new("type", r#"type = "consensus""#),
     ],
-    elsewhere: &[
+    renamed: &[
         ("key", "write `key_id` or `key_name`"),
         ("key_type", "write `type`"),
     ],
+    misplaced: &[],
 };
 
 /// Reads one `[[providers.fortanixdsm]]`.

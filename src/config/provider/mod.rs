@@ -123,13 +123,11 @@ pub(super) const SHAPE: Shape = Shape {
         Key::new("ledgertm", "[[providers.ledgertm]]"),
         Key::new("fortanixdsm", "[[providers.fortanixdsm]]"),
     ],
-    elsewhere: &[
-        ("ledger", "name the table `[[providers.ledgertm]]`"),
-        (
-            "hashicorp",
-            "use one of the providers softsign, yubihsm, ledgertm, fortanixdsm",
-        ),
-    ],
+    renamed: &[("ledger", "name the table `[[providers.ledgertm]]`")],
+    misplaced: &[(
+        "hashicorp",
+        "use one of the providers softsign, yubihsm, ledgertm, fortanixdsm",
+    )],
 };
 
 const SOFTSIGN: Shape = Shape {
@@ -143,17 +141,16 @@ const SOFTSIGN: Shape = Shape {
             r#"path = "/home/user/.kms/secrets/cosmoshub-4-consensus.key""#,
         ),
     ],
-    elsewhere: &[
+    renamed: &[
         ("id", r#"write `chain_ids = ["…"]`"#),
         ("type", "write `key_type`"),
         ("format", "write `key_format`"),
         ("key", "write `path`"),
         ("key_file", "write `path`"),
         ("key_path", "write `path`"),
-        (
-            "secret_key",
-            "write `path`; the key that proves who we are belongs in `[[validator]]`",
-        ),
+    ],
+    misplaced: &[
+        ("secret_key", "move it to `[[validator]]`, or write `path`"),
         ("state_file", "move it to `[[chain]]`"),
     ],
 };
@@ -161,7 +158,8 @@ const SOFTSIGN: Shape = Shape {
 const LEDGERTM: Shape = Shape {
     title: "[[providers.ledgertm]]",
     keys: &[Key::new("chain_ids", r#"chain_ids = ["cosmoshub-4"]"#)],
-    elsewhere: &[("id", r#"write `chain_ids = ["…"]`"#)],
+    renamed: &[("id", r#"write `chain_ids = ["…"]`"#)],
+    misplaced: &[],
 };
 
 /// Reads all providers into `config`.
@@ -172,6 +170,7 @@ pub(super) fn read(
     backends: &[Backend],
     config: &mut Config,
 ) {
+    links.keys.complete &= !providers.misspelled;
     config.softsign = each(
         report, providers, links, backends, "softsign", &SOFTSIGN, softsign,
     );
@@ -248,7 +247,7 @@ fn softsign(
     });
     let path = section.required(report, "path", path);
     if let Ok(path) = &path {
-        links.key_files.push(path.clone());
+        links.add_key_file(path);
     }
     Ok(Softsign {
         chain_ids: chain_ids?,
@@ -280,6 +279,7 @@ fn keys<T>(
         links.keys.complete = false;
         return Err(Reported);
     };
+    links.keys.complete &= section.has(key) || !section.misspelled;
     let read: Vec<_> = tables
         .iter()
         .map(|table| read(report, table, links))

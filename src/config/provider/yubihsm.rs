@@ -88,15 +88,15 @@ pub(super) const SHAPE: Shape = Shape {
             r#"connector_server = { laddr = "tcp://127.0.0.1:12345" }"#,
         ),
     ],
-    elsewhere: &[
+    renamed: &[
+        ("chain_ids", IN_KEYS),
+        ("key", IN_KEYS),
         (
-            "chain_ids",
-            r#"put it in `keys`: `keys = [{ chain_ids = ["…"], key = 1 }]`"#,
+            "connector",
+            r#"write `adapter = { type = "http", addr = … }`"#,
         ),
-        (
-            "key",
-            r#"put it in `keys`: `keys = [{ chain_ids = ["…"], key = 1 }]`"#,
-        ),
+    ],
+    misplaced: &[
         (
             "password",
             "put it in `auth`: `auth = { key = 1, password = … }`",
@@ -105,12 +105,10 @@ pub(super) const SHAPE: Shape = Shape {
             "password_file",
             "put it in `auth`: `auth = { key = 1, password_file = … }`",
         ),
-        (
-            "connector",
-            "write `adapter = { type = \"http\", addr = … }`",
-        ),
     ],
 };
+
+const IN_KEYS: &str = r#"put it in `keys`: `keys = [{ chain_ids = ["…"], key = 1 }]`"#;
 
 const ADAPTER: Shape = Shape {
     title: "`adapter`",
@@ -119,7 +117,8 @@ const ADAPTER: Shape = Shape {
         Key::new("timeout_ms", "timeout_ms = 1000"),
         Key::new("addr", r#"addr = "tcp://127.0.0.1:12345""#),
     ],
-    elsewhere: &[],
+    renamed: &[],
+    misplaced: &[],
 };
 
 const AUTH: Shape = Shape {
@@ -132,7 +131,8 @@ const AUTH: Shape = Shape {
         ),
         Key::new("password", r#"password = "…""#),
     ],
-    elsewhere: &[],
+    renamed: &[],
+    misplaced: &[],
 };
 
 const KEY: Shape = Shape {
@@ -142,13 +142,14 @@ const KEY: Shape = Shape {
         Key::new("key", "key = 1"),
         Key::new("type", r#"type = "consensus""#),
     ],
-    elsewhere: &[
+    renamed: &[
         (
             "id",
             r#"write `chain_ids = ["…"]` for the chain, `key` for the number in the device"#,
         ),
         ("key_type", "write `type`"),
     ],
+    misplaced: &[],
 };
 
 const SERVER: Shape = Shape {
@@ -157,13 +158,15 @@ const SERVER: Shape = Shape {
         Key::new("laddr", r#"laddr = "tcp://127.0.0.1:12345""#),
         Key::new("cli", "cli = { auth_key = 2 }"),
     ],
-    elsewhere: &[],
+    renamed: &[],
+    misplaced: &[],
 };
 
 const CLI: Shape = Shape {
     title: "`cli`",
     keys: &[Key::new("auth_key", "auth_key = 2")],
-    elsewhere: &[],
+    renamed: &[],
+    misplaced: &[],
 };
 
 /// Reads one `[[providers.yubihsm]]`.
@@ -243,7 +246,7 @@ fn read_auth(
             Err(Reported)
         }
         (Ok(Some(file)), Ok(None)) => {
-            links.key_files.push(file.clone());
+            links.add_key_file(&file);
             Ok(Password::File(file))
         }
         (Ok(None), Ok(Some(password))) => Ok(Password::Text(password.value)),
