@@ -50,6 +50,7 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         Ok(put) => put,
         Err(error) => return Ok(error.complain(&path)),
     };
+    put.say(&path);
     if account {
         say(&format!(
             "made an account key: {}\nthis program signs no transactions: it only keeps the key\n",
@@ -57,13 +58,13 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         ));
         return Ok(Exit::Done);
     }
-    put.say(&path, &key.public_key());
+    say_key(&path, &key.public_key());
     let mark = Mark {
         public_key: key.public_key(),
         watermark: Watermark::ZERO,
         origin: None,
     };
-    leave_mark(&path, &mark, "a new key");
+    leave_mark(&path, &mark, "it is new and has signed nothing");
     Ok(Exit::Done)
 }
 
@@ -73,6 +74,15 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
         return Exit::Usage;
     };
     let (input, output) = (Path::new(input), Path::new(output));
+    if let (Ok(from), Ok(to)) = (files::Identity::at(input), files::Identity::at(output))
+        && from == to
+    {
+        complain(
+            &format_args!("{} is INPUT and OUTPUT at once", quoted(output)),
+            "name another OUTPUT; nothing was written",
+        );
+        return Exit::Usage;
+    }
     let (bytes, warnings) = match files::read_foreign(input) {
         Ok(read) => read,
         Err(error) => {
@@ -113,7 +123,8 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
         Ok(put) => put,
         Err(error) => return error.complain(output),
     };
-    put.say(output, &public_key);
+    put.say(output);
+    say_key(output, &public_key);
     match found {
         _ if known => say("this key was here before, so its state goes on where it was\n"),
         Some((watermark, origin)) => {
@@ -152,8 +163,12 @@ fn node_state(
     else {
         return Ok(None);
     };
-    let Ok(path) = directory.join(NODE_STATE).canonicalize() else {
-        return Ok(None);
+    let path = directory.join(NODE_STATE);
+    let path = match path.canonicalize() {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Not to be seen is not the same as not there.
+        Err(error) => return Err((path, format!("cannot be looked for: {error}"))),
     };
     let tell = |error: String| (path.clone(), error);
     let (bytes, _) = files::read_foreign(&path).map_err(|error| tell(with_cause(&error)))?;
@@ -184,7 +199,7 @@ fn leave_mark(path: &Path, mark: &Mark, about: &str) {
     let left = mark::remove(path).and_then(|()| mark::leave(path, mark));
     match left {
         Ok(true) => say(&format!(
-            "`tmkms start` will begin its state once: {about}\n"
+            "`tmkms start` will begin the state of its chain by itself, once: {about}\n"
         )),
         Ok(false) => say(
             "this file system does not tell when a file was made, so `start` cannot begin the state by itself:\n  \
@@ -207,6 +222,8 @@ enum Put {
 /// Why a key could not be written. What lay there still lies there, or under the name told.
 enum PutError {
     Files(files::Error),
+    /// The old key was moved already.
+    Moved(PathBuf, files::Error),
     Full,
 }
 
@@ -214,14 +231,21 @@ enum PutError {
 fn put(path: &Path, key: &SigningKey) -> Result<Put, PutError> {
     let mut put = Put::Made;
     if path.symlink_metadata().is_ok() {
-        if read_public(path) == Some(key.public_key()) && files::read_secret(path).is_ok() {
+        // In another form, or for others to read, it would be of no use to `start`.
+        let there = files::read_secret(path).map(|bytes| keys::parse_seed(&bytes));
+        if let Ok(Ok(there)) = there
+            && there.public_key() == key.public_key()
+        {
             return Ok(Put::Unchanged);
         }
         put = Put::MovedAside(move_aside(path)?);
     }
     let text: Zeroizing<String> = key.to_base64_seed();
-    files::create(path, text.as_bytes(), 0o600).map_err(PutError::Files)?;
-    Ok(put)
+    match (files::create(path, text.as_bytes(), 0o600), put) {
+        (Ok(()), put) => Ok(put),
+        (Err(error), Put::MovedAside(aside)) => Err(PutError::Moved(aside, error)),
+        (Err(error), _) => Err(PutError::Files(error)),
+    }
 }
 
 fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
@@ -255,23 +279,25 @@ fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
 }
 
 impl Put {
-    fn say(&self, path: &Path, key: &PublicKey) {
+    fn say(&self, path: &Path) {
         match self {
             Self::Made => {}
             Self::Unchanged => say(&format!("{} holds this key already\n", path.display())),
-            Self::MovedAside(aside) => say(&format!(
-                "moved aside the key that was there: {}\n",
-                aside.display()
-            )),
+            Self::MovedAside(aside) => {
+                say(&format!("what was there is kept as {}\n", aside.display()));
+            }
         }
-        say(&format!(
-            "{}\n  public key  {}\n  hex         {}\n  address     {}\n",
-            path.display(),
-            key.to_cosmos_json(),
-            key.to_hex(),
-            key.address_hex()
-        ));
     }
+}
+
+fn say_key(path: &Path, key: &PublicKey) {
+    say(&format!(
+        "{}\n  public key  {}\n  hex         {}\n  address     {}\n",
+        path.display(),
+        key.to_cosmos_json(),
+        key.to_hex(),
+        key.address_hex()
+    ));
 }
 
 impl PutError {
@@ -289,6 +315,13 @@ impl PutError {
                     None => complain(&with_cause(error), "no key was lost"),
                 }
             }
+            Self::Moved(aside, error) => complain(
+                &with_cause(error),
+                &format!(
+                    "no key was lost: the one that was there is {}",
+                    quoted(aside)
+                ),
+            ),
             Self::Full => complain(
                 &format_args!("too many old copies lie beside {}", quoted(path)),
                 "move them elsewhere; no key was lost",
