@@ -48,7 +48,7 @@ impl Begin {
         let (code, printed) = self.scene.start_ends();
         assert_eq!(code, 5, "{printed}");
         let id = &self.chain.id;
-        let import = format!("tmkms state import -c tmkms.toml {id} PRIV_VALIDATOR_STATE.json");
+        let import = format!("tmkms state import -c tmkms.toml {id}");
         let init = format!("tmkms state init -c tmkms.toml {id}");
         assert!(
             printed.contains(&import) && printed.contains(&init),
@@ -160,7 +160,7 @@ fn an_imported_key_goes_on_where_the_node_stopped() {
         assert_eq!(reply.time, (5, 6));
         assert_eq!(reply.signature, home.key.sign(&stored.sign_bytes()).0);
     }
-    let other = stored.clone().with_block(other_block());
+    let other = stored.clone().with_block(Some(other_block()));
     assert_eq!(refusal(&link.sign_vote(&other).unwrap()).0, 2);
     let below = begin.chain.prevote(12, 3);
     assert_eq!(refusal(&link.sign_vote(&below).unwrap()).0, 0);
@@ -187,7 +187,7 @@ fn what_the_node_signs_after_the_import_is_seen_before_the_first_signature() {
     let (code, text) = refusal(&link.sign_vote(&vote).unwrap());
     assert_eq!(code, 0);
     assert!(text.contains("20/0/1"), "{text}");
-    let other = begin.chain.prevote(20, 0).with_block(other_block());
+    let other = begin.chain.prevote(20, 0).with_block(Some(other_block()));
     assert_eq!(refusal(&link.sign_vote(&other).unwrap()).0, 2);
 
     // The first signature of ours ends it: the node's file is no longer asked.

@@ -15,7 +15,7 @@ fn after_a_kill_a_signed_slot_keeps_its_signature_and_takes_no_other_block() {
             let vote = world.chain.precommit(height, 0).with_extension(b"x");
             let first = world.sign(&vote);
             world.restart();
-            let other = vote.clone().with_block(other_block());
+            let other = vote.clone().with_block(Some(other_block()));
             let text = format!("double signing requested at height: {height}");
             assert_eq!(world.refused(&other), (2, text));
             assert_eq!(world.sign(&vote), first);

@@ -46,12 +46,13 @@ fn assert_time(name: &str, took: Duration, seconds: u64) {
     );
 }
 
+type Hang = fn(&Validator) -> Duration;
+
 /// Every way to hang has a node of its own, and all hang at the same time.
 #[test]
 fn a_node_that_hangs_is_hung_up_on_in_its_time() {
     let scene = Scene::new("hang");
     let chain = scene.chain("hang-1", "");
-    type Hang = fn(&Validator) -> Duration;
     let cases: [(&str, Socket, Hang, u64, &str); 9] = [
         (
             "no handshake",

@@ -3,10 +3,11 @@
 use std::fs;
 use std::process::Command;
 
+use ct_codecs::{Encoder, Hex};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scene::{BINARY, BOTH, PATIENCE, Scene, Socket, World, accept, other_block};
-use crate::validator::Process;
+use crate::validator::{Block, Process};
 
 /// Whether `line` has this form; `#` stands for a digit, `H` for a hexadecimal one, `*` for some of them.
 fn has_form(line: &str, form: &str) -> bool {
@@ -35,7 +36,7 @@ fn log_lines_have_the_form_that_monitoring_knows() {
     let (chain, addr) = (&world.chain.id.clone(), &world.node.addr());
     let vote = world.chain.prevote(123, 0);
     world.sign(&vote);
-    let other = vote.with_block(other_block());
+    let other = vote.with_block(Some(other_block()));
     assert_eq!(world.refused(&other).0, 2);
     let nil = world.chain.precommit(123, 4).with_block(None);
     world.sign(&nil);
@@ -43,10 +44,8 @@ fn log_lines_have_the_form_that_monitoring_knows() {
     world.sign_proposal(&proposal);
 
     let time = "####-##-##T##:##:##.######Z";
-    let hash: String = crate::validator::Block::numbered(1).hash[..5]
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
+    let hash = Hex::encode_to_string(&Block::numbered(1).hash[..5]).unwrap();
+    let hash = hash.to_uppercase();
     let session = format!("tmkms::session: [{chain}@{addr}]");
     for form in [
         format!("{time}  INFO tmkms::commands::start: tmkms #.#.# starting up..."),
@@ -164,7 +163,7 @@ fn a_signature_is_one_record_one_sync_then_the_reply_then_the_log_line() {
         let vote = chain.precommit(1, 0).with_extension(b"extension");
         assert!(link.sign_vote(&vote).unwrap().error.is_none());
         assert!(link.sign_vote(&vote).unwrap().error.is_none());
-        let other = vote.with_block(other_block());
+        let other = vote.with_block(Some(other_block()));
         assert!(link.sign_vote(&other).unwrap().error.is_some());
         let proposal = chain.proposal(2, 0);
         assert!(link.sign_proposal(&proposal).unwrap().error.is_none());

@@ -48,11 +48,13 @@ fn a_node_that_is_not_up_yet_is_told_once_and_found_when_it_comes() {
     signer.find(&refused, PATIENCE).unwrap();
     signer.find(&missing, PATIENCE).unwrap();
 
-    for node in [
+    let nodes = [
         Validator::listen_tcp_at(&tcp).unwrap(),
         Validator::listen_unix(&unix).unwrap(),
-    ] {
-        let mut link = accept(&node, &mut signer);
+    ];
+    // Kept up to the end: what comes after a request that was answered is news.
+    let mut links = nodes.each_ref().map(|node| accept(node, &mut signer));
+    for link in &mut links {
         link.ping().unwrap();
     }
     for parts in [refused, missing] {

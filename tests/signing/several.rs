@@ -9,7 +9,7 @@ use crate::scene::{BOTH, Chain, PATIENCE, Scene, Socket, accept, assert_signs, r
 use crate::validator::{Block, Connection, Process, Reply, Validator, VoteRequest};
 
 const ROUNDS: i64 = 50;
-const NODES: usize = 8;
+const NODES: u32 = 8;
 
 /// One chain with eight nodes, every other one on a Unix socket.
 struct Crowd {
@@ -23,7 +23,7 @@ impl Crowd {
     fn new(name: &str) -> Self {
         let scene = Scene::new(name);
         let chain = scene.chain(&format!("{name}-1"), "");
-        let sockets = BOTH.iter().cycle().take(NODES);
+        let sockets = BOTH.iter().cycle().take(NODES as usize);
         let nodes: Vec<_> = sockets
             .map(|socket| scene.node(&chain, *socket, ""))
             .collect();
@@ -35,6 +35,11 @@ impl Crowd {
             _nodes: nodes,
             _signer: signer,
         }
+    }
+
+    /// From two to all of them, another number at each height.
+    fn count(height: i64) -> u32 {
+        2 + u32::try_from(height).unwrap() % (NODES - 1)
     }
 
     /// Every node asks at the same instant, each for its own.
@@ -60,9 +65,14 @@ impl Crowd {
 fn nodes_that_ask_for_the_same_block_at_once_get_one_signature() {
     let mut crowd = Crowd::new("same_block");
     for height in 1..=ROUNDS {
-        let count = 2 + height as usize % (NODES - 1);
+        let count = Crowd::count(height);
         let votes: Vec<_> = (0..count)
-            .map(|node| crowd.chain.precommit(height, 0).at((height, node as i32)))
+            .map(|node| {
+                crowd
+                    .chain
+                    .precommit(height, 0)
+                    .at((height, node.cast_signed()))
+            })
             .collect();
         let replies = crowd.ask(&votes);
         let winner = votes.iter().find(|vote| vote.time == Some(replies[0].time));
@@ -79,10 +89,10 @@ fn nodes_that_ask_for_the_same_block_at_once_get_one_signature() {
 fn of_nodes_that_ask_for_different_blocks_at_once_one_gets_a_signature() {
     let mut crowd = Crowd::new("own_block");
     for height in 1..=ROUNDS {
-        let count = 2 + height as usize % (NODES - 1);
+        let count = Crowd::count(height);
         let votes: Vec<_> = (0..count)
             .map(|node| {
-                let block = (node > 0).then(|| Block::numbered(node as u64));
+                let block = (node > 0).then(|| Block::numbered(node.into()));
                 crowd.chain.prevote(height, 0).with_block(block)
             })
             .collect();
@@ -171,9 +181,8 @@ fn a_chain_whose_state_is_lost_signs_no_more_and_leaves_the_others_alone() {
         let file = fs::OpenOptions::new().write(true).open(path).unwrap();
         file.set_len(512).unwrap();
     };
-    let harms: [(&str, fn(&Path)); 3] =
-        [("deleted", deleted), ("replaced", replaced), ("cut", cut)];
-    for (name, harm) in harms {
+    let harms: [fn(&Path); 3] = [deleted, replaced, cut];
+    for (name, harm) in ["deleted", "replaced", "cut"].into_iter().zip(harms) {
         let mut pair = Pair::new(name);
         pair.sign(0, 1);
         pair.sign(1, 1);
