@@ -1,8 +1,15 @@
 //! A node that hangs, in every place where one can: the link ends within its time, and is redialled.
 
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+};
 
 use crate::scene::{PATIENCE, Scene, Socket, World, accept};
 use crate::validator::{Connection, Stream, Validator, delimited};
@@ -218,4 +225,41 @@ fn a_node_that_pings_is_kept_longer_than_any_deadline() {
             .iter()
             .any(|line| line.contains("ERROR"))
     );
+}
+
+/// A queue of pending calls that is full: connecting to it would wait for as long as it is.
+fn full_unix(path: &Path) -> (OwnedFd, Vec<OwnedFd>) {
+    let address = SocketAddrUnix::new(path).unwrap();
+    let socket = |flags| socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+    let listener = socket(SocketFlags::empty());
+    bind(&listener, &address).unwrap();
+    listen(&listener, 0).unwrap();
+    let mut calls = Vec::new();
+    loop {
+        let call = socket(SocketFlags::NONBLOCK);
+        if connect(&call, &address).is_err() {
+            return (listener, calls);
+        }
+        calls.push(call);
+    }
+}
+
+#[test]
+fn a_node_that_takes_no_calls_is_given_up_after_a_second() {
+    let scene = Scene::new("full");
+    let chain = scene.chain("full-1", "");
+    let path = scene.home.path("full.sock");
+    let (listener, calls) = full_unix(&path);
+    scene.dial(&chain, &format!("unix://{}", path.display()), "");
+    let began = Instant::now();
+    let mut signer = scene.start();
+    let told = ["ERROR tmkms::client", "no answer within a second"];
+    signer.find(&told, PATIENCE).unwrap();
+    assert_time("a full queue", began.elapsed(), 1);
+    // Nobody was asked to wait for ever: once there is room, it comes.
+    for _ in &calls {
+        drop(rustix::net::accept(&listener).unwrap());
+    }
+    let link = UnixStream::from(rustix::net::accept(&listener).unwrap());
+    Connection::plain(Stream::Unix(link)).ping().unwrap();
 }

@@ -1,12 +1,14 @@
 //! What stands in the log, and in what order disk, socket and log are written.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use ct_codecs::{Encoder, Hex};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::scene::{BINARY, BOTH, PATIENCE, Scene, Socket, World, accept, other_block};
+use crate::scene::{
+    BINARY, BOTH, PATIENCE, Scene, Socket, World, accept, assert_signs, other_block,
+};
 use crate::validator::{Block, Process};
 
 /// Whether `line` has this form; `#` stands for a digit, `H` for a hexadecimal one, `*` for some of them.
@@ -97,6 +99,25 @@ fn no_secret_is_logged() {
         let lines = world.signer.lines();
         assert!(!lines.iter().any(|line| line.contains(secret.trim())));
     }
+}
+
+#[test]
+fn a_log_that_nobody_reads_any_more_stops_nothing() {
+    let scene = Scene::new("closed_log");
+    let chain = scene.chain("closed_log-1", "");
+    let node = scene.node(&chain, Socket::Unix, "");
+    let mut command = Command::new(BINARY);
+    command.args(["start", "-c"]).arg(scene.home.config());
+    let mut signer = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(signer.stdout.take());
+    let mut link = node.accept(PATIENCE).unwrap();
+    for height in 1..100 {
+        let vote = chain.prevote(height, 0);
+        let reply = link.sign_vote(&vote).unwrap();
+        assert_signs(&reply, &chain.key, &vote.sign_bytes());
+    }
+    signer.kill().unwrap();
+    signer.wait().unwrap();
 }
 
 /// Asks what strace traces to stop; strace then ends by itself, its trace whole.

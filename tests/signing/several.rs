@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use crate::scene::{BOTH, Chain, PATIENCE, Scene, Socket, accept, assert_signs, refusal};
+use crate::scene::{BOTH, Chain, PATIENCE, Scene, Socket, accept, assert_signs, read_key, refusal};
 use crate::validator::{Block, Connection, Process, Reply, Validator, VoteRequest};
 
 const ROUNDS: i64 = 50;
@@ -266,5 +266,42 @@ fn two_nodes_at_one_chain_get_the_same_signature_one_after_the_other() {
         );
         let other = vote.with_block(None);
         assert_eq!(refusal(&two.sign_vote(&other).unwrap()).0, 2);
+    }
+}
+
+#[test]
+fn one_key_may_serve_two_chains_but_begins_only_one_by_itself() {
+    let scene = Scene::new("one_key");
+    let one = scene.chain("one_key-1", "");
+    let two = "one_key-2";
+    let key_file = scene.key_file(&one.id);
+    let config = fs::read_to_string(scene.home.config()).unwrap();
+    let both = format!(r#"chain_ids = ["{}", "{two}"]"#, one.id);
+    let config = config.replace(&format!(r#"chain_ids = ["{}"]"#, one.id), &both);
+    fs::write(scene.home.config(), config).unwrap();
+    let state = scene.home.state_file(two);
+    let lines = format!(
+        "[[chain]]\nid = \"{two}\"\nkey_format = {{ type = \"hex\" }}\nstate_file = \"{}\"",
+        state.display()
+    );
+    scene.home.configure(&lines).unwrap();
+    let two = Chain {
+        id: two.to_owned(),
+        key: read_key(Path::new(&key_file)).public_key().0,
+    };
+    let nodes = [&one, &two].map(|chain| scene.node(chain, Socket::Unix, ""));
+
+    let (code, printed) = scene.start_ends();
+    assert_eq!(code, 5, "{printed}");
+    let init = ["state", "init", "-c", "tmkms.toml", &one.id, &two.id];
+    assert!(printed.contains(&init.join(" ")), "{printed}");
+    scene.tmkms(&init);
+
+    let mut signer = scene.start();
+    for (node, chain) in nodes.iter().zip([&one, &two]) {
+        let mut link = accept(node, &mut signer);
+        let vote = chain.prevote(1, 0);
+        let reply = link.sign_vote(&vote).unwrap();
+        assert_signs(&reply, &one.key, &vote.sign_bytes());
     }
 }
