@@ -34,7 +34,7 @@ use tmkms::types::{NodeId, PublicKey};
 
 pub use home::{Home, Process};
 pub use message::{Block, KeyReply, PRECOMMIT, PREVOTE, ProposalRequest, Reply, Time, VoteRequest};
-pub use proto::{Fields, Proto, Value};
+pub use proto::{Fields, Proto, Value, delimited};
 
 /// The longest reply that stock nodes read, in bytes: `maxRemoteSignerMsgSize` of CometBFT.
 pub const REPLY_MAX_LEN: usize = 10_240;
