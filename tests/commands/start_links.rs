@@ -95,7 +95,7 @@ fn one_wrong_line_is_one_problem_at_its_place() {
         (
             6,
             "state_hook = { cmd = [\"/bin/true\"] }",
-            "6:1",
+            "6:14",
             "not supported",
             "remove",
         ),
@@ -173,7 +173,13 @@ fn one_wrong_line_is_one_problem_at_its_place() {
             "no version",
             "v0.34",
         ),
-        (18, "reconnect = 1", "18:13", "reconnect", "true or false"),
+        (
+            18,
+            "reconnect = 1",
+            "18:13",
+            "true or false",
+            "reconnect = true",
+        ),
         (19, "timeout = 0", "19:11", "timeout", ""),
         (19, "max_height = \"-1\"", "19:14", "max_height", "500000"),
     ] {

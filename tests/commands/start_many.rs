@@ -63,28 +63,39 @@ reconnect = "yes"
 [[validator]]
 chain_id = "damaged-1"
 addr = "tcp://127.0.0.1"
+secret_key = "{dir}/secrets/half.key"
+
+[[providers.softsign]]
+chain_ids = ["nowhere-2"]
+key_format = "pem"
+path = "{dir}/secrets/stray.key"
 "#;
 
 /// Place and a part of each message, in the order of the file.
 const PROBLEMS: &[(&str, &str)] = &[
+    ("3:14", "is missing"),
     ("7:1", "stat_file"),
-    ("8:1", "state_hook"),
+    ("8:14", "state_hook"),
     ("11:6", "keyless-1 has no consensus key"),
     ("15:14", "is empty"),
     ("19:14", "does not exist"),
     ("22:25", "nowhere-1"),
-    ("30:8", "(mode 0644): chmod 600"),
-    ("37:14", "already has a consensus key"),
-    ("38:8", "no.key is no key file"),
-    ("40:1", "no ledgertm"),
-    ("41:14", "already has a consensus key"),
-    ("46:14", "absent.key"),
-    ("47:20", "Amino"),
-    ("50:12", "sound-2"),
-    ("51:8", "already dialled"),
-    ("52:14", "is a consensus key as well"),
-    ("53:13", "reconnect"),
-    ("57:8", "port is missing"),
+    ("31:8", "(mode 0644): chmod 600"),
+    ("38:14", "already has a consensus key"),
+    ("39:8", "no.key is no key file"),
+    ("41:1", "no ledgertm"),
+    ("42:14", "already has a consensus key"),
+    ("47:14", "absent.key"),
+    ("48:20", "Amino"),
+    ("51:12", "sound-2"),
+    ("52:8", "already dialled"),
+    ("53:14", "is a consensus key as well"),
+    ("54:13", "reconnect"),
+    ("58:8", "port is missing"),
+    ("59:14", "half.key"),
+    ("62:14", "nowhere-2"),
+    ("63:14", "pem"),
+    ("64:8", "(mode 0640): chmod 600"),
 ];
 
 fn faulty(name: &str) -> Place {
@@ -92,14 +103,16 @@ fn faulty(name: &str) -> Place {
     let dir = place.path("");
     let text = FAULTY.replace("{dir}", dir.to_str().unwrap().trim_end_matches('/'));
     fs::write(place.home.config(), text).unwrap();
-    for key in ["sound", "damaged", "wide", "begun"] {
+    for key in ["sound", "damaged", "wide", "begun", "stray"] {
         place
             .home
             .write_key(&format!("{key}.key"), &place.seed(key))
             .unwrap();
     }
     chmod(&place.path("secrets/wide.key"), 0o644);
+    chmod(&place.path("secrets/stray.key"), 0o640);
     place.write("secrets/no.key", "what is this");
+    place.write("secrets/half.key", "AAAA");
     place.write("state/damaged-1.json", "");
     place
 }
@@ -148,9 +161,9 @@ fn of_several_classes_the_lowest_code_counts() {
         config.replace("reconnect = true", "reconnect = 1"),
     )
     .unwrap();
-    assert_eq!(place.start_is_refused().exits(3).problems().len(), 2);
+    assert_eq!(place.start_is_refused().exits(3).problems().len(), 3);
     chmod(&key, 0o644);
-    assert_eq!(place.start_is_refused().exits(3).problems().len(), 2);
+    assert_eq!(place.start_is_refused().exits(3).problems().len(), 3);
 }
 
 #[test]
