@@ -132,7 +132,7 @@ fn another_key_is_moved_aside_with_its_bytes() {
     place.run(&["softsign", "keygen", OUTPUT]).exits(0);
     let old = fs::read(place.path(OUTPUT)).unwrap();
     let ran = import(&place).exits(0);
-    let kept = place.kept(&place.path(OUTPUT));
+    let kept = Place::kept(&place.path(OUTPUT));
     assert_eq!(kept.len(), 1);
     assert_eq!(fs::read(&kept[0]).unwrap(), old);
     assert_eq!(mode(&kept[0]), 0o600);
@@ -147,13 +147,13 @@ fn the_same_key_in_another_form_or_for_others_to_read_becomes_a_key_file() {
     import(&place).exits(0);
     assert_eq!(fs::read_to_string(place.path(OUTPUT)).unwrap().len(), 44);
     assert_eq!(
-        fs::read_to_string(&place.kept(&place.path(OUTPUT))[0]).unwrap(),
+        fs::read_to_string(&Place::kept(&place.path(OUTPUT))[0]).unwrap(),
         key
     );
     chmod(&place.path(OUTPUT), 0o644);
     import(&place).exits(0);
     assert_eq!(mode(&place.path(OUTPUT)), 0o600);
-    assert_eq!(place.kept(&place.path(OUTPUT)).len(), 2);
+    assert_eq!(Place::kept(&place.path(OUTPUT)).len(), 2);
 }
 
 #[test]

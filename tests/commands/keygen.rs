@@ -50,7 +50,7 @@ fn an_old_key_is_kept_with_the_same_bytes_however_often() {
             .run(&["softsign", "keygen", "secrets/consensus.key"])
             .exits(0);
         assert_eq!(ran.has("is kept as "), round > 0, "{ran}");
-        let kept = place.kept(&key);
+        let kept = Place::kept(&key);
         assert_eq!(kept.len(), old.len());
         let mut bytes: Vec<_> = kept.iter().map(|path| fs::read(path).unwrap()).collect();
         bytes.sort();
@@ -91,7 +91,7 @@ fn an_account_key_moves_the_old_one_aside_and_says_so() {
     let ran = place
         .run(&["softsign", "keygen", "-t", "account", "key"])
         .exits(0);
-    let kept = place.kept(&place.path("key"));
+    let kept = Place::kept(&place.path("key"));
     assert_eq!(kept.len(), 1);
     assert_eq!(fs::read(&kept[0]).unwrap(), old);
     ran.says(kept[0].file_name().unwrap().to_str().unwrap());
@@ -104,7 +104,7 @@ fn what_is_no_key_is_kept_as_well() {
         place.write(name, content);
         chmod(&place.path(name), 0o644);
         place.run(&["softsign", "keygen", name]).exits(0);
-        let kept = place.kept(&place.path(name));
+        let kept = Place::kept(&place.path(name));
         assert_eq!(kept.len(), 1, "{name}");
         assert_eq!(fs::read(&kept[0]).unwrap(), content);
         assert_eq!(mode(&kept[0]), 0o600);
@@ -119,7 +119,7 @@ fn a_link_is_moved_aside_and_what_it_leads_to_stays() {
     place.run(&["softsign", "keygen", "key"]).exits(0);
     assert_eq!(fs::read(&real).unwrap(), b"something");
     assert!(!place.path("key").is_symlink());
-    assert_eq!(place.kept(&place.path("key")).len(), 1);
+    assert_eq!(Place::kept(&place.path("key")).len(), 1);
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Place {
     pub fn write_node_key(&self) -> PathBuf {
         self.write(
             "node/config/priv_validator_key.json",
-            &node_key(&self.seed(CHAIN)),
+            node_key(&self.seed(CHAIN)),
         )
     }
 
@@ -188,8 +188,8 @@ impl Place {
         listing(&self.path(""))
     }
 
-    /// How many files below the home begin with this path and `.old-`.
-    pub fn kept(&self, path: &Path) -> Vec<PathBuf> {
+    /// The files that are kept beside this one: those that begin with its path and `.old-`.
+    pub fn kept(path: &Path) -> Vec<PathBuf> {
         let prefix = format!("{}.old-", path.display());
         listing(path.parent().unwrap())
             .into_keys()

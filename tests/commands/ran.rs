@@ -57,12 +57,6 @@ impl Ran {
         self
     }
 
-    #[track_caller]
-    pub fn says_not(self, text: &str) -> Self {
-        assert!(!self.has(text), "{text:?} in:\n{self}");
-        self
-    }
-
     pub fn has(&self, text: &str) -> bool {
         self.out.contains(text) || self.err.contains(text)
     }

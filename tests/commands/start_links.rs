@@ -73,117 +73,120 @@ fn the_configuration_that_these_tests_spoil_is_sound() {
     edited.place.start_dials();
 }
 
+/// A line's number, what is put there, and the place, a part of the message and one of the cure.
+const WRONG_LINES: &[(usize, &str, &str, &str, &str)] = &[
+    (
+        6,
+        "sign_extension = true",
+        "6:1",
+        "sign_extension",
+        "sign_extensions",
+    ),
+    (6, "metrics = true", "6:1", "metrics", ""),
+    (
+        6,
+        "sign_extensions = \"yes\"",
+        "6:19",
+        "sign_extensions",
+        "true",
+    ),
+    (
+        6,
+        "state_hook = { cmd = [\"/bin/true\"] }",
+        "6:14",
+        "not supported",
+        "remove",
+    ),
+    (3, "id = 5", "3:6", "`id`", "id ="),
+    (
+        3,
+        "id = \"<chain-id>\"",
+        "3:6",
+        "left to fill in",
+        "your own",
+    ),
+    (
+        4,
+        "key_format = { type = \"base58\" }",
+        "4:23",
+        "base58",
+        "bech32",
+    ),
+    (
+        5,
+        "state_file = \"~/state.json\"",
+        "5:14",
+        "not expanded",
+        "whole path",
+    ),
+    (10, "key_type = \"node\"", "10:12", "node", "consensus"),
+    (
+        11,
+        "path = \"$HOME/key\"",
+        "11:8",
+        "not expanded",
+        "whole path",
+    ),
+    (14, "chain_id = \"\"", "14:12", "empty", ""),
+    (
+        15,
+        "addr = \"127.0.0.1\"",
+        "15:8",
+        "port is missing",
+        "tcp://127.0.0.1:26658",
+    ),
+    (
+        15,
+        "addr = \"http://127.0.0.1:1\"",
+        "15:8",
+        "neither tcp nor unix",
+        "tcp://",
+    ),
+    (
+        15,
+        "addr = \"tcp://abc@127.0.0.1:1\"",
+        "15:8",
+        "peer id",
+        "40",
+    ),
+    (16, "", "13:1", "secret_key", "secret_key ="),
+    (
+        17,
+        "protocol_version = \"legacy\"",
+        "17:20",
+        "Amino",
+        "v0.34",
+    ),
+    (
+        17,
+        "protocol_version = \"v0.33\"",
+        "17:20",
+        "Amino",
+        "v0.34",
+    ),
+    (
+        17,
+        "protocol_version = \"newest\"",
+        "17:20",
+        "no version",
+        "v0.34",
+    ),
+    (
+        18,
+        "reconnect = 1",
+        "18:13",
+        "true or false",
+        "reconnect = true",
+    ),
+    (19, "timeout = 0", "19:11", "timeout", ""),
+    (19, "max_height = \"-1\"", "19:14", "max_height", "500000"),
+];
+
 #[test]
 fn one_wrong_line_is_one_problem_at_its_place() {
     let edited = Edited::new("line");
-    for (line, text, at, message, cure) in [
-        (
-            6,
-            "sign_extension = true",
-            "6:1",
-            "sign_extension",
-            "sign_extensions",
-        ),
-        (6, "metrics = true", "6:1", "metrics", ""),
-        (
-            6,
-            "sign_extensions = \"yes\"",
-            "6:19",
-            "sign_extensions",
-            "true",
-        ),
-        (
-            6,
-            "state_hook = { cmd = [\"/bin/true\"] }",
-            "6:14",
-            "not supported",
-            "remove",
-        ),
-        (3, "id = 5", "3:6", "`id`", "id ="),
-        (
-            3,
-            "id = \"<chain-id>\"",
-            "3:6",
-            "left to fill in",
-            "your own",
-        ),
-        (
-            4,
-            "key_format = { type = \"base58\" }",
-            "4:23",
-            "base58",
-            "bech32",
-        ),
-        (
-            5,
-            "state_file = \"~/state.json\"",
-            "5:14",
-            "not expanded",
-            "whole path",
-        ),
-        (10, "key_type = \"node\"", "10:12", "node", "consensus"),
-        (
-            11,
-            "path = \"$HOME/key\"",
-            "11:8",
-            "not expanded",
-            "whole path",
-        ),
-        (14, "chain_id = \"\"", "14:12", "empty", ""),
-        (
-            15,
-            "addr = \"127.0.0.1\"",
-            "15:8",
-            "port is missing",
-            "tcp://127.0.0.1:26658",
-        ),
-        (
-            15,
-            "addr = \"http://127.0.0.1:1\"",
-            "15:8",
-            "neither tcp nor unix",
-            "tcp://",
-        ),
-        (
-            15,
-            "addr = \"tcp://abc@127.0.0.1:1\"",
-            "15:8",
-            "peer id",
-            "40",
-        ),
-        (16, "", "13:1", "secret_key", "secret_key ="),
-        (
-            17,
-            "protocol_version = \"legacy\"",
-            "17:20",
-            "Amino",
-            "v0.34",
-        ),
-        (
-            17,
-            "protocol_version = \"v0.33\"",
-            "17:20",
-            "Amino",
-            "v0.34",
-        ),
-        (
-            17,
-            "protocol_version = \"newest\"",
-            "17:20",
-            "no version",
-            "v0.34",
-        ),
-        (
-            18,
-            "reconnect = 1",
-            "18:13",
-            "true or false",
-            "reconnect = true",
-        ),
-        (19, "timeout = 0", "19:11", "timeout", ""),
-        (19, "max_height = \"-1\"", "19:14", "max_height", "500000"),
-    ] {
-        edited.write(line, text, "");
+    for (line, text, at, message, cure) in WRONG_LINES {
+        edited.write(*line, text, "");
         let ran = edited.place.start_is_refused().exits(3);
         let problems = ran.problems();
         let found = problems.iter().any(|problem| {

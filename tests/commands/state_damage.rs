@@ -39,7 +39,7 @@ fn mend(place: &Place, ran: &Ran, height: &str) -> Ran {
 
 fn assert_mended(place: &Place, ran: &Ran, damaged: &[u8]) {
     mend(place, ran, "5000").exits(0).says("is kept as ");
-    let kept = place.kept(&place.state());
+    let kept = Place::kept(&place.state());
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!(fs::read(&kept[0]).unwrap(), damaged);
     let lines = place.start_dials().join("\n");
@@ -110,8 +110,7 @@ fn a_second_damaged_file_is_kept_beside_the_first() {
         let ran = damage(&place, content.as_bytes());
         mend(&place, &ran, "5000").exits(0);
     }
-    let mut kept: Vec<_> = place
-        .kept(&place.state())
+    let mut kept: Vec<_> = Place::kept(&place.state())
         .iter()
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();

@@ -97,7 +97,7 @@ fn raises_over_another_programs_state_and_keeps_the_original() {
     import(&place, r#"{"height":"60","round":0,"step":3}"#)
         .exits(0)
         .says("raised from 50/0/1 to 60/0/2");
-    let kept = place.kept(&place.state());
+    let kept = Place::kept(&place.state());
     assert_eq!(kept.len(), 1);
     assert_eq!(fs::read_to_string(&kept[0]).unwrap(), old);
 }

@@ -110,7 +110,7 @@ fn raises_another_programs_state_and_keeps_the_original() {
         .exits(0)
         .says("raised from 100/0/2 to 101/0/-");
     assert_eq!(shown(&place), ["101/0/none new"]);
-    let kept = place.kept(&place.state());
+    let kept = Place::kept(&place.state());
     assert_eq!(fs::read_to_string(&kept[0]).unwrap(), text);
 }
 

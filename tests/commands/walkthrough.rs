@@ -81,7 +81,7 @@ fn the_guide_works_from_an_empty_directory_up_to_the_dial() {
         .run(&["softsign", "kengen", ".kms/secrets/kms-identity.key"])
         .exits(0)
         .says("is kept as ");
-    assert_eq!(fs::read(&place.kept(&identity)[0]).unwrap(), made_by_init);
+    assert_eq!(fs::read(&Place::kept(&identity)[0]).unwrap(), made_by_init);
     edit(&place);
 
     let mut command = std::process::Command::new(super::place::BIN);

@@ -180,7 +180,9 @@ fn what_the_node_signs_after_the_import_is_seen_before_the_first_signature() {
         mut signer,
         mut link,
     } = begin.start();
-    signer.find(&["following its state file"], PATIENCE).unwrap();
+    signer
+        .find(&["following its state file"], PATIENCE)
+        .unwrap();
     link.ping().unwrap();
     home.signed(&begin.chain.prevote(20, 0));
     let vote = begin.chain.prevote(19, 0);
