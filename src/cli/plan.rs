@@ -32,7 +32,14 @@ pub(super) struct Dial {
 
 /// Looks at the configuration, the keys, the states and the locks. Writes nothing.
 pub(super) fn plan(file: &Path, report: &mut Report) -> (Vec<Planned>, Vec<Dial>) {
-    let Setup { config, keys } = setup::load(file, report);
+    let Setup {
+        config,
+        keys,
+        strays,
+    } = setup::load(file, report);
+    for path in &strays {
+        let _ = setup::identity(path, &keys, report);
+    }
     let dials = config
         .validators
         .into_iter()

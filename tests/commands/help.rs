@@ -1,0 +1,153 @@
+//! `help`, `version`, and command lines that are none.
+
+use super::place::Place;
+
+/// Every command, with the flags that it takes.
+const COMMANDS: &[(&str, &[&str])] = &[
+    ("init", &["-n, --networks"]),
+    ("start", &["-c, --config", "-v, --verbose"]),
+    ("softsign keygen", &["-t, --type"]),
+    ("softsign kengen", &["-t, --type"]),
+    ("softsign import", &["-f, --format"]),
+    ("state show", &["-c, --config"]),
+    (
+        "state init",
+        &["-c, --config", "-H, --height", "-r, --round", "--step"],
+    ),
+    ("state import", &["-c, --config"]),
+    ("version", &[]),
+    ("help", &[]),
+];
+
+fn place() -> Place {
+    // Nothing is written by these commands, so one directory serves them all.
+    Place::new(&format!("help-{:?}", std::thread::current().id()))
+}
+
+#[test]
+fn help_lists_every_command() {
+    for args in [&["help"][..], &["-h"], &["--help"]] {
+        let mut ran = place().run(args).exits(0);
+        for (command, _) in COMMANDS
+            .iter()
+            .filter(|(name, _)| !name.ends_with("kengen"))
+        {
+            ran = ran.says(&format!("\n  {command}"));
+        }
+        assert_eq!(ran.err, "");
+    }
+}
+
+#[test]
+fn help_of_a_command_explains_it_and_its_flags() {
+    let place = place();
+    for (command, flags) in COMMANDS {
+        let words: Vec<&str> = command.split(' ').collect();
+        let helped = place.run(&[&["help"], words.as_slice()].concat()).exits(0);
+        let usage = command.replace("kengen", "keygen");
+        let mut helped = helped.says(&format!("\n  tmkms {usage}"));
+        for flag in *flags {
+            helped = helped.says(flag);
+        }
+        for flag in ["-h", "--help"] {
+            if *command != "help" {
+                let ran = place.run(&[words.as_slice(), &[flag]].concat()).exits(0);
+                assert_eq!(ran.out, helped.out, "{command} {flag}");
+            }
+        }
+    }
+}
+
+#[test]
+fn help_of_a_group_explains_each_of_its_commands() {
+    let place = place();
+    for (group, commands) in [
+        ("softsign", &["keygen", "import"][..]),
+        ("state", &["show", "init", "import"]),
+    ] {
+        let helped = place.run(&["help", group]).exits(0);
+        for command in commands {
+            assert!(
+                helped.has(&format!("\n  tmkms {group} {command} ")),
+                "{helped}"
+            );
+        }
+        for flag in ["-h", "--help"] {
+            assert_eq!(place.run(&[group, flag]).exits(0).out, helped.out);
+        }
+        assert_eq!(place.run(&[group]).exits(2).out, helped.out);
+    }
+}
+
+#[test]
+fn the_version_is_one_line() {
+    for args in ["version", "--version", "-V"] {
+        let ran = place().run(&[args]).exits(0);
+        assert_eq!(ran.out, concat!(env!("CARGO_PKG_VERSION"), "\n"));
+        assert_eq!(ran.err, "");
+    }
+}
+
+#[test]
+fn no_arguments_list_the_commands_and_are_a_usage_error() {
+    let place = place();
+    let ran = place.run::<&str>(&[]).exits(2);
+    assert_eq!(ran.out, place.run(&["help"]).out);
+}
+
+#[test]
+fn a_command_line_that_is_none_is_a_usage_error_and_says_where_help_is() {
+    let place = place();
+    let before = place.listing();
+    for (args, message) in [
+        (&["bogus"][..], "no command `tmkms bogus`"),
+        (&["state", "bogus"], "no command `tmkms state bogus`"),
+        (&["help", "bogus"], "no command `tmkms bogus`"),
+        (
+            &["help", "state", "bogus"],
+            "no command `tmkms state bogus`",
+        ),
+        (&["help", "init", "now"], "no command `tmkms init now`"),
+        (&["kengen", "key"], "no command `tmkms kengen`"),
+        (&["--loud"], "invalid option '--loud'"),
+        (&["start", "--loud"], "invalid option '--loud'"),
+        (&["start", "-x"], "invalid option '-x'"),
+        (&["state", "--loud"], "invalid option '--loud'"),
+        (
+            &["start", "now"],
+            "wrong number of arguments, 1: tmkms start",
+        ),
+        (&["start", "-c"], "missing argument for option '-c'"),
+        (&["init"], "wrong number of arguments, 0: tmkms init"),
+        (
+            &["init", "a", "b"],
+            "wrong number of arguments, 2: tmkms init",
+        ),
+        (&["version", "--long"], "invalid option '--long'"),
+        (&["softsign", "keygen"], "PATH"),
+        (
+            &["softsign", "keygen", "-t", "node", "key"],
+            "consensus or account",
+        ),
+        (&["softsign", "import", "one"], "INPUT OUTPUT"),
+        (&["state", "import", "test-1"], "CHAIN INPUT"),
+        (&["state", "init", "--height", "x"], "\"x\""),
+        (&["state", "init", "--height", "-1"], "not negative"),
+        (&["state", "init", "--round", "1"], "go with --height"),
+        (&["state", "init", "--step", "prevote"], "go with --height"),
+        (
+            &["state", "init", "-H", "1", "--step", "x"],
+            "a step is none, proposal",
+        ),
+        (
+            &["yubihsm", "detect"],
+            "built without the backend for yubihsm",
+        ),
+        (&["ledger", "init"], "built without the backend for ledger"),
+    ] {
+        let ran = place.run(args).exits(2);
+        assert!(ran.problem().message.contains(message), "{args:?}: {ran}");
+        assert_eq!(ran.out, "", "{args:?}");
+    }
+    assert_eq!(place.listing(), before);
+}
