@@ -1,6 +1,10 @@
 //! `help`, `version`, and command lines that are none.
 
+use std::fs;
+use std::path::Path;
+
 use super::place::Place;
+use super::ran::{Ran, commands_in, every_command_named_exists};
 
 /// Every command, with the flags that it takes.
 const COMMANDS: &[(&str, &[&str])] = &[
@@ -150,4 +154,40 @@ fn a_command_line_that_is_none_is_a_usage_error_and_says_where_help_is() {
         assert_eq!(ran.out, "", "{args:?}");
     }
     assert_eq!(place.listing(), before);
+}
+
+#[test]
+fn the_readme_and_the_configuration_name_commands_that_exist() {
+    for (file, at_least) in [("README.md", 12), ("config/tmkms.toml", 2)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let mut text = fs::read_to_string(path).unwrap();
+        // The rows of its table of commands.
+        if let Some((_, section)) = text.split_once("## Commands") {
+            let (table, _) = section.split_once("| exit code").unwrap();
+            text = format!("{text}{}", table.replace("| `", "`tmkms "));
+        }
+        assert!(commands_in(&text).len() >= at_least, "{file}");
+        every_command_named_exists(&Ran {
+            code: None,
+            out: text,
+            err: String::new(),
+        });
+    }
+}
+
+#[test]
+fn the_configuration_in_the_readme_is_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(path).unwrap();
+    let examples: Vec<&str> = text
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|example| example.contains("[[chain]]"))
+        .collect();
+    assert_eq!(examples.len(), 1);
+    for example in examples {
+        let problems = tmkms::config::parse(example).err().unwrap_or_default();
+        assert!(problems.is_empty(), "{problems:?}");
+    }
 }
