@@ -23,15 +23,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("help", &[]),
 ];
 
-fn place() -> Place {
-    // Nothing is written by these commands, so one directory serves them all.
-    Place::new(&format!("help-{:?}", std::thread::current().id()))
-}
-
 #[test]
 fn help_lists_every_command() {
     for args in [&["help"][..], &["-h"], &["--help"]] {
-        let mut ran = place().run(args).exits(0);
+        let mut ran = Place::new("help-list").run(args).exits(0);
         for (command, _) in COMMANDS
             .iter()
             .filter(|(name, _)| !name.ends_with("kengen"))
@@ -44,7 +39,7 @@ fn help_lists_every_command() {
 
 #[test]
 fn help_of_a_command_explains_it_and_its_flags() {
-    let place = place();
+    let place = Place::new("help-command");
     for (command, flags) in COMMANDS {
         let words: Vec<&str> = command.split(' ').collect();
         let helped = place.run(&[&["help"], words.as_slice()].concat()).exits(0);
@@ -64,7 +59,7 @@ fn help_of_a_command_explains_it_and_its_flags() {
 
 #[test]
 fn help_of_a_group_explains_each_of_its_commands() {
-    let place = place();
+    let place = Place::new("help-group");
     for (group, commands) in [
         ("softsign", &["keygen", "import"][..]),
         ("state", &["show", "init", "import"]),
@@ -86,7 +81,7 @@ fn help_of_a_group_explains_each_of_its_commands() {
 #[test]
 fn the_version_is_one_line() {
     for args in ["version", "--version", "-V"] {
-        let ran = place().run(&[args]).exits(0);
+        let ran = Place::new("help-version").run(&[args]).exits(0);
         assert_eq!(ran.out, concat!(env!("CARGO_PKG_VERSION"), "\n"));
         assert_eq!(ran.err, "");
     }
@@ -94,14 +89,14 @@ fn the_version_is_one_line() {
 
 #[test]
 fn no_arguments_list_the_commands_and_are_a_usage_error() {
-    let place = place();
+    let place = Place::new("help-none");
     let ran = place.run::<&str>(&[]).exits(2);
     assert_eq!(ran.out, place.run(&["help"]).out);
 }
 
 #[test]
 fn a_command_line_that_is_none_is_a_usage_error_and_says_where_help_is() {
-    let place = place();
+    let place = Place::new("help-wrong");
     let before = place.listing();
     for (args, message) in [
         (&["bogus"][..], "no command `tmkms bogus`"),
