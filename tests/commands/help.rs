@@ -1,6 +1,10 @@
 //! `help`, `version`, and command lines that are none.
 
+use std::fs;
+use std::path::Path;
+
 use super::place::Place;
+use super::ran::{Ran, commands_in, every_command_named_exists};
 
 /// Every command, with the flags that it takes.
 const COMMANDS: &[(&str, &[&str])] = &[
@@ -19,15 +23,10 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("help", &[]),
 ];
 
-fn place() -> Place {
-    // Nothing is written by these commands, so one directory serves them all.
-    Place::new(&format!("help-{:?}", std::thread::current().id()))
-}
-
 #[test]
 fn help_lists_every_command() {
     for args in [&["help"][..], &["-h"], &["--help"]] {
-        let mut ran = place().run(args).exits(0);
+        let mut ran = Place::new("help-list").run(args).exits(0);
         for (command, _) in COMMANDS
             .iter()
             .filter(|(name, _)| !name.ends_with("kengen"))
@@ -40,7 +39,7 @@ fn help_lists_every_command() {
 
 #[test]
 fn help_of_a_command_explains_it_and_its_flags() {
-    let place = place();
+    let place = Place::new("help-command");
     for (command, flags) in COMMANDS {
         let words: Vec<&str> = command.split(' ').collect();
         let helped = place.run(&[&["help"], words.as_slice()].concat()).exits(0);
@@ -60,7 +59,7 @@ fn help_of_a_command_explains_it_and_its_flags() {
 
 #[test]
 fn help_of_a_group_explains_each_of_its_commands() {
-    let place = place();
+    let place = Place::new("help-group");
     for (group, commands) in [
         ("softsign", &["keygen", "import"][..]),
         ("state", &["show", "init", "import"]),
@@ -82,7 +81,7 @@ fn help_of_a_group_explains_each_of_its_commands() {
 #[test]
 fn the_version_is_one_line() {
     for args in ["version", "--version", "-V"] {
-        let ran = place().run(&[args]).exits(0);
+        let ran = Place::new("help-version").run(&[args]).exits(0);
         assert_eq!(ran.out, concat!(env!("CARGO_PKG_VERSION"), "\n"));
         assert_eq!(ran.err, "");
     }
@@ -90,14 +89,14 @@ fn the_version_is_one_line() {
 
 #[test]
 fn no_arguments_list_the_commands_and_are_a_usage_error() {
-    let place = place();
+    let place = Place::new("help-none");
     let ran = place.run::<&str>(&[]).exits(2);
     assert_eq!(ran.out, place.run(&["help"]).out);
 }
 
 #[test]
 fn a_command_line_that_is_none_is_a_usage_error_and_says_where_help_is() {
-    let place = place();
+    let place = Place::new("help-wrong");
     let before = place.listing();
     for (args, message) in [
         (&["bogus"][..], "no command `tmkms bogus`"),
@@ -150,4 +149,40 @@ fn a_command_line_that_is_none_is_a_usage_error_and_says_where_help_is() {
         assert_eq!(ran.out, "", "{args:?}");
     }
     assert_eq!(place.listing(), before);
+}
+
+#[test]
+fn the_readme_and_the_configuration_name_commands_that_exist() {
+    for (file, at_least) in [("README.md", 12), ("config/tmkms.toml", 2)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        let mut text = fs::read_to_string(path).unwrap();
+        // The rows of its table of commands.
+        if let Some((_, section)) = text.split_once("## Commands") {
+            let (table, _) = section.split_once("| exit code").unwrap();
+            text = format!("{text}{}", table.replace("| `", "`tmkms "));
+        }
+        assert!(commands_in(&text).len() >= at_least, "{file}");
+        every_command_named_exists(&Ran {
+            code: None,
+            out: text,
+            err: String::new(),
+        });
+    }
+}
+
+#[test]
+fn the_configuration_in_the_readme_is_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = fs::read_to_string(path).unwrap();
+    let examples: Vec<&str> = text
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|example| example.contains("[[chain]]"))
+        .collect();
+    assert_eq!(examples.len(), 1);
+    for example in examples {
+        let problems = tmkms::config::parse(example).err().unwrap_or_default();
+        assert!(problems.is_empty(), "{problems:?}");
+    }
 }

@@ -132,7 +132,7 @@ pub fn commands_in(text: &str) -> Vec<Vec<String>> {
                 continue;
             }
             let typed = before.trim_start().is_empty()
-                || ["`", ": ", "? ", ":  "]
+                || ["`", ": ", "? ", ":  ", "$ "]
                     .iter()
                     .any(|sign| before.ends_with(sign));
             let mut words = Vec::new();
