@@ -1,5 +1,11 @@
 //! Every command from the outside: the real binary, its output, its exit code, and what it left on disk.
 
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "a test's modules are for the test alone"
+)]
+
 mod place;
 mod ran;
 #[path = "../validator/mod.rs"]
