@@ -135,6 +135,12 @@ impl Leaving {
         self.store.watermark()
     }
 
+    /// Whether this copy is retired already.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.store.newest.status == Status::Retired
+    }
+
     /// The watermark's own bytes, which are on disk, to be signed once more. `None`: they are not known.
     ///
     /// # Errors
@@ -156,7 +162,7 @@ impl Leaving {
     ///
     /// See [`Error`]; the copy may or may not be retired.
     pub fn retire(&mut self) -> Result<(), Error> {
-        if self.store.newest.status == Status::Retired {
+        if self.is_retired() {
             return Ok(());
         }
         let watermark = *self.store.watermark();
@@ -274,11 +280,9 @@ mod tests {
         let (path, store) = made(&scratch, &at(5));
         store.leave().retire().unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
-        let at = bytes
-            .windows(7)
-            .position(|part| part == b"retired")
-            .unwrap();
-        bytes[at..at + 7].copy_from_slice(b"active ");
+        let word = br#""status":"retired""#;
+        let at = bytes.windows(word.len()).position(|part| part == word);
+        bytes[at.unwrap() + 10] = b'R';
         std::fs::write(&path, bytes).unwrap();
         assert!(matches!(
             find(&path, &chain(), &KEY),

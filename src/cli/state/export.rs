@@ -142,10 +142,10 @@ fn export_one(chain_key: ChainKey, order: &Order, report: &mut Report) -> Result
             write(output, &text, order.format).map_err(|error| {
                 complain(
                     &with_cause(&error),
-                    if order.keep {
-                        "mend the cause and run the command again"
-                    } else {
+                    if leaving.is_retired() {
                         "this copy is retired and nobody signs: mend the cause and run the command again"
+                    } else {
+                        "mend the cause and run the command again"
                     },
                 );
                 Exit::State
@@ -154,10 +154,10 @@ fn export_one(chain_key: ChainKey, order: &Order, report: &mut Report) -> Result
         }
     };
     let end = format!("{id}: exported to {written}, signed up to {position}");
-    let end = if order.keep {
-        format!("{end}; this copy is NOT retired: start one of the two only")
-    } else {
+    let end = if leaving.is_retired() {
         format!("{end}; this copy is retired, `tmkms start` refuses it")
+    } else {
+        format!("{end}; this copy is NOT retired: start one of the two only")
     };
     match &order.output {
         None => warn(&end),

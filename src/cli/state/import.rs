@@ -132,12 +132,23 @@ fn check_source(input: &Path, chain_key: &ChainKey) -> Result<(), Exit> {
         );
         return Err(Exit::Locked);
     }
-    let is_itself =
-        input.canonicalize().ok() == chain_key.chain.state_file.value.canonicalize().ok();
-    let in_use = matches!(
-        store::peek(input),
-        Ok(Some(ref state)) if matches!(state.status, Some(Status::New | Status::Active))
-    );
+    let state_file = &chain_key.chain.state_file.value;
+    let is_itself = input.canonicalize().ok() == state_file.canonicalize().ok();
+    let status = store::peek(input)
+        .ok()
+        .flatten()
+        .and_then(|state| state.status);
+    let in_use = matches!(status, Some(Status::New | Status::Active));
+    if is_itself && status == Some(Status::Retired) {
+        complain(
+            &format_args!(
+                "{} is this signer's own, retired state: it does not say what was signed elsewhere since",
+                quoted(input)
+            ),
+            "name the state file of who signed since, or, if nobody did: tmkms state init --height H, H being above the height it was retired at",
+        );
+        return Err(Exit::State);
+    }
     if in_use && !is_itself {
         warn(&format_args!(
             "{} is not retired: whoever starts a signer with it double-signs; `tmkms state retire` ends that",
