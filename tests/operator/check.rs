@@ -31,7 +31,7 @@ fn traces(directory: &Path) -> BTreeMap<String, String> {
         if metadata.is_dir() {
             found.extend(traces(&path));
         } else if metadata.is_file() {
-            trace.push_str(&format!(" {:?}", fs::read(&path).unwrap()));
+            trace = format!("{trace} {:?}", fs::read(&path).unwrap());
         }
         found.insert(path.display().to_string(), trace);
     }
@@ -143,7 +143,7 @@ fn warnings_alone_end_well() {
     set_mode(&state, 0o664);
     set_mode(state.parent().unwrap(), 0o777);
     set_mode(&scene.home.config(), 0o666);
-    let later = SystemTime::now() + Duration::from_secs(3600);
+    let later = SystemTime::now() + Duration::from_hours(1);
     let file = fs::File::options().write(true).open(&state).unwrap();
     file.set_modified(later).unwrap();
     let printed = scene.tmkms(&["check"]);

@@ -5,11 +5,7 @@ use std::fs;
 use ct_codecs::{Base64, Encoder};
 
 use crate::scene::{PATIENCE, Socket, World, accept, refusal};
-use crate::shelf::Shelf;
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
-}
+use crate::shelf::{Shelf, hex};
 
 #[test]
 fn filepv_gets_the_signature_that_the_node_got() {

@@ -1,12 +1,19 @@
 //! A home with one chain that has signed, and nobody running.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::PathBuf;
 
+use ct_codecs::{Encoder, Hex};
 use nojson::{RawJson, RawJsonOwned};
 
 use crate::scene::{BINARY, Chain, Scene, Socket, World};
 use crate::validator::Reply;
+
+/// Upper-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    Hex::encode_to_string(bytes).unwrap().to_uppercase()
+}
 
 /// A chain at rest.
 pub struct Shelf {
@@ -74,7 +81,7 @@ impl Shelf {
             let value = row.to_member(name).unwrap().required().unwrap();
             value
                 .to_unquoted_string_str()
-                .map_or(value.as_raw_str().to_owned(), |text| text.into_owned())
+                .map_or(value.as_raw_str().to_owned(), Cow::into_owned)
         };
         format!(
             "{}/{}/{} {}",

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::shelf::Shelf;
+use crate::shelf::{Shelf, hex};
 
 /// The members of the one row, `null` included, as they stand there.
 fn row(shelf: &Shelf) -> (i32, Vec<(String, String)>) {
@@ -43,12 +43,7 @@ fn expected(shelf: &Shelf, rest: [&str; 8]) -> Vec<(String, String)> {
 fn a_state_that_signed_names_its_block() {
     let (shelf, _) = Shelf::signed("op_show_a");
     let block = shelf.chain.prevote(5, 0).block.unwrap();
-    let hash: String = block
-        .hash
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
-    let hash = format!("\"{hash}\"");
+    let hash = format!("\"{}\"", hex(&block.hash));
     let wanted = expected(
         &shelf,
         [
