@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::command::Arguments;
-use super::plan::{Dial, Planned, plan};
+use super::plan::{Dial, Plan, Planned, Running, plan};
 use super::report::{Report, complain};
 use super::{Exit, VERSION, config_path, setup, supervise};
 use crate::backend::{Any, Softsign};
@@ -18,14 +18,15 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     log::info!(target: "tmkms::commands::start", "tmkms {VERSION} starting up...");
     let file = config_path(arguments);
     let mut report = Report::new(&file);
-    let (planned, dials) = plan(&file, &mut report);
+    let setup = setup::load(&file, &mut report);
+    let Plan { chains, dials, .. } = plan(setup, Running::Refused, &mut report);
     if report.has_problems() {
         return report.finish();
     }
     for warning in report.warnings() {
         log::warn!(target: "tmkms::config", "{}: {warning}", file.display());
     }
-    match open(planned, dials) {
+    match open(chains, dials) {
         Ok((sessions, claims)) => supervise::run(sessions, claims),
         Err(exit) => exit,
     }

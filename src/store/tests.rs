@@ -209,7 +209,7 @@ fn a_retired_state_does_not_open() {
         watermark: Watermark::ZERO,
     };
     fs::write(&path, record::Contents::render(&header, &retired).unwrap()).unwrap();
-    assert!(matches!(look(&path), Err(OpenError::Retired)));
+    assert!(matches!(look(&path), Err(OpenError::Retired(_))));
 }
 
 #[test]
