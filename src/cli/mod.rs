@@ -3,6 +3,7 @@
 mod command;
 mod exit;
 mod home;
+mod hook;
 mod plan;
 mod repair;
 mod report;

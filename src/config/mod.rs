@@ -14,6 +14,7 @@ mod address;
 mod chain;
 mod check;
 mod field;
+mod hook;
 mod provider;
 mod report;
 mod section;
@@ -27,6 +28,7 @@ use section::{Key, Reported, Section, Shape};
 pub use address::{Address, UNIX_PATH_MAX_LEN};
 pub use chain::{Chain, KeyFormat};
 pub use field::PATH_MAX_LEN;
+pub use hook::{HOOK_TIMEOUT_DEFAULT, StateHook};
 pub use provider::{
     Adapter, ConnectorServer, DsmKey, DsmKeyName, FileFormat, Fortanixdsm, KeyType, Ledgertm,
     Password, Secret, Softsign, Yubihsm, YubihsmKey,
