@@ -62,15 +62,36 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["init"],
         operands: "HOME",
         count: 1..=1,
-        flags: &[Flag {
-            short: Some('n'),
-            long: "networks",
-            value: Some("LIST"),
-            about: "networks to configure, with commas: cosmoshub,osmosis,...",
-        }],
+        flags: &[
+            Flag {
+                short: Some('n'),
+                long: "networks",
+                value: Some("LIST"),
+                about: "networks to configure, with commas: cosmoshub,osmosis,...",
+            },
+            Flag {
+                short: None,
+                long: "chain-id",
+                value: Some("ID"),
+                about: "the chain to configure, if it is none of these",
+            },
+            Flag {
+                short: None,
+                long: "addr",
+                value: Some("ADDR"),
+                about: "the node's priv_validator_laddr, as it is reached from here",
+            },
+            Flag {
+                short: None,
+                long: "key",
+                value: Some("FILE"),
+                about: "the validator's priv_validator_key.json, to be imported as well",
+            },
+        ],
         about: "make a directory with a configuration and an identity key",
         details: "Makes HOME with secrets/ (0700), state/, schema/, tmkms.toml and secrets/kms-identity.key\n\
-                  (0600). What is there already is left as it is.",
+                  (0600). What is there already is left as it is. With --key, the chain need not be named if\n\
+                  the key lies in a node's directory and the node has signed with it.",
     },
     Command {
         words: &["start"],

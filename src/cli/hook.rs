@@ -181,7 +181,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>, kept: usize) -> Receiver<Ve
 /// Ends the command and everything that it has started in its process group.
 fn kill(child: &mut Child, timeout: Duration) -> Error {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        drop(kill_process_group(group, Signal::KILL));
+        let _ = kill_process_group(group, Signal::KILL);
     }
     drop(child.wait());
     Error::Late(timeout)

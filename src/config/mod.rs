@@ -33,7 +33,7 @@ pub use provider::{
     Adapter, ConnectorServer, DsmKey, DsmKeyName, FileFormat, Fortanixdsm, KeyType, Ledgertm,
     Password, Secret, Softsign, Yubihsm, YubihsmKey,
 };
-pub use template::{NETWORKS, Network, UnknownNetwork, networks, template};
+pub use template::{Draft, NETWORKS, Network, UnknownNetwork, networks, template};
 pub use validator::{TIMEOUT_DEFAULT, TIMEOUT_MAX, Validator};
 
 /// The longest configuration in bytes. A chain takes about 600 of them: room for a thousand chains.

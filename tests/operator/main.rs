@@ -13,3 +13,4 @@ mod validator;
 mod scene;
 
 mod hook;
+mod init;
