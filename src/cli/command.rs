@@ -13,24 +13,24 @@ pub(super) struct Command {
     /// `["softsign", "import"]`.
     pub(super) words: &'static [&'static str],
     /// What follows the flags, as help prints it.
-    operands: &'static str,
+    pub(super) operands: &'static str,
     /// How many operands there may be.
     count: core::ops::RangeInclusive<usize>,
-    flags: &'static [Flag],
+    pub(super) flags: &'static [Flag],
     /// One line.
-    about: &'static str,
+    pub(super) about: &'static str,
     /// What `help COMMAND` says besides.
-    details: &'static str,
+    pub(super) details: &'static str,
 }
 
 /// A flag of a command.
 #[derive(Debug)]
-struct Flag {
-    short: Option<char>,
-    long: &'static str,
+pub(super) struct Flag {
+    pub(super) short: Option<char>,
+    pub(super) long: &'static str,
     /// What the value is called in help; `None` for a switch.
-    value: Option<&'static str>,
-    about: &'static str,
+    pub(super) value: Option<&'static str>,
+    pub(super) about: &'static str,
 }
 
 /// A command line, taken apart.
@@ -180,6 +180,15 @@ pub(super) const COMMANDS: &[Command] = &[
                   recognised by content. The watermark is only ever raised.",
     },
     Command {
+        words: &["completions"],
+        operands: "SHELL",
+        count: 1..=1,
+        flags: &[],
+        about: "print completions for bash, zsh or fish",
+        details: "bash: source <(tmkms completions bash). zsh: into a file _tmkms in $fpath. fish: into\n\
+                  ~/.config/fish/completions/tmkms.fish.",
+    },
+    Command {
         words: &["version"],
         operands: "",
         count: 0..=0,
@@ -191,7 +200,12 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["help"],
         operands: "[COMMAND]",
         count: 0..=2,
-        flags: &[],
+        flags: &[Flag {
+            short: None,
+            long: "man",
+            value: None,
+            about: "all of it as a manual page: tmkms help --man | man -l -",
+        }],
         about: "explain a command",
         details: "",
     },
@@ -258,7 +272,7 @@ impl Command {
         .into())
     }
 
-    fn usage(&self) -> String {
+    pub(super) fn usage(&self) -> String {
         let mut usage = format!("tmkms {}", self.words.join(" "));
         if !self.flags.is_empty() {
             usage.push_str(" [FLAGS]");

@@ -1,9 +1,11 @@
 //! The process: parse, open everything, spawn, supervise, exit code.
 
 mod command;
+mod completions;
 mod exit;
 mod home;
 mod hook;
+mod manual;
 mod plan;
 mod repair;
 mod report;
@@ -89,6 +91,11 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         ["state", "import"] => state::import(&arguments),
         ["version"] => {
             say(&format!("{VERSION}\n"));
+            Ok(Exit::Done)
+        }
+        ["completions"] => completions::run(&arguments),
+        ["help"] if arguments.has("man") => {
+            say(&manual::page());
             Ok(Exit::Done)
         }
         _ => help(&arguments.operands),

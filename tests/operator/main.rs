@@ -12,5 +12,6 @@ mod validator;
 )]
 mod scene;
 
+mod completions;
 mod hook;
 mod init;
