@@ -6,6 +6,7 @@
 mod file;
 pub(crate) mod json;
 mod refusal;
+mod scrypt;
 mod signing;
 mod text;
 
