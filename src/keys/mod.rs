@@ -11,7 +11,7 @@ mod sealed;
 mod signing;
 mod text;
 
-pub use file::{Format, Imported, check_account, parse, parse_json, parse_seed};
+pub use file::{Format, Imported, Kept, check_account, parse, parse_json, parse_seed, read};
 pub use json::{Broken, Place};
 pub use refusal::{Fault, ImportError, Kind};
 pub use sealed::{

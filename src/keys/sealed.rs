@@ -465,7 +465,10 @@ mod tests {
             assert_eq!(error(&file), Some(SealedError::Work), "{log_n}");
         }
         assert!(Work::new(18).is_ok());
-        assert_eq!(error(&file().replace("\"r\": 8", "\"r\": 9")), Some(SealedError::Damaged));
+        assert_eq!(
+            error(&file().replace("\"r\": 8", "\"r\": 9")),
+            Some(SealedError::Damaged)
+        );
     }
 
     #[test]
