@@ -1,7 +1,6 @@
 //! The configuration and the keys that it names, read for `start` and for `state`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -11,7 +10,7 @@ use crate::config::{
     self, Chain, Config, FileFormat, KeyFormat, KeyType, Position, Problem, Softsign, Spanned,
 };
 use crate::files;
-use crate::keys::{self, ImportError, Prefix, SigningKey};
+use crate::keys::{self, ImportError, Kept, Prefix, Sealed};
 use crate::types::PublicKey;
 
 /// What a configuration says, with the keys that it names.
@@ -23,7 +22,7 @@ pub(super) struct Setup {
 /// The consensus key of one chain.
 pub(super) struct ChainKey {
     pub(super) chain: Chain,
-    pub(super) key: SigningKey,
+    pub(super) key: Kept,
     pub(super) path: Spanned<PathBuf>,
 }
 
@@ -149,27 +148,38 @@ fn secret_cure(error: &files::Error) -> String {
         files::Problem::Owner { .. } => "run that chown".to_owned(),
         files::Problem::NotAFile
         | files::Problem::TooLong
+        | files::Problem::Linked
         | files::Problem::Exists
         | files::Problem::Changed => "name the key's own file".to_owned(),
     }
 }
 
-fn parse(bytes: &[u8], format: FileFormat) -> Result<SigningKey, ImportError> {
+/// An encrypted key may stand for one of either format.
+fn parse(bytes: &[u8], format: FileFormat) -> Result<Kept, ImportError> {
+    if Sealed::recognises(bytes) {
+        return keys::read(bytes);
+    }
     match format {
         FileFormat::Base64 => keys::parse_seed(bytes),
         FileFormat::Json => keys::parse_json(bytes),
     }
+    .map(Kept::Plain)
 }
 
 fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
+    let cure = if matches!(error, ImportError::Sealed(_)) {
+        "take the file from a backup".to_owned()
+    } else {
+        format!(
+            "take the validator's key over with `tmkms softsign import KEY.json {}`",
+            quoted(&path.value)
+        )
+    };
     report.problem(
         Exit::Key,
         path.position,
         format!("{} {error}", path.value.display()),
-        format!(
-            "take the validator's key over with `tmkms softsign import KEY.json {}`",
-            quoted(&path.value)
-        ),
+        cure,
     );
 }
 
@@ -198,9 +208,9 @@ pub(super) fn identity(
     path: &Spanned<PathBuf>,
     consensus: &[ChainKey],
     report: &mut Report,
-) -> Option<Arc<SigningKey>> {
+) -> Option<Kept> {
     let bytes = read_secret(path, report)?;
-    let key = match keys::parse_seed(&bytes) {
+    let key = match parse(&bytes, FileFormat::Base64) {
         Ok(key) => key,
         Err(error) => {
             report.problem(
@@ -225,7 +235,7 @@ pub(super) fn identity(
         );
         return None;
     }
-    Some(Arc::new(key))
+    Some(key)
 }
 
 /// A public key as the chain's `key_format` prints it.

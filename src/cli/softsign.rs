@@ -7,10 +7,13 @@ use zeroize::Zeroizing;
 
 use super::Exit;
 use super::command::Arguments;
+use super::passphrase::Keyholder;
 use super::report::{complain, quoted, say, warn, with_cause};
+use super::show::{Prefixes, say_key};
+use super::vault;
 use crate::files;
 use crate::guard::Watermark;
-use crate::keys::{self, Fingerprint, SigningKey};
+use crate::keys::{self, Fingerprint, Kept, SigningKey, Work};
 use crate::link::random;
 use crate::store::foreign;
 use crate::store::mark::{self, Mark};
@@ -39,6 +42,11 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
             return Err(format!("a key's type is consensus or account, not {text:?}").into());
         }
     };
+    let prefixes = Prefixes::of(arguments)?;
+    let mut form = Form::of(arguments)?;
+    if account && matches!(form, Form::Sealed(..)) {
+        return Err("account keys are not encrypted: this program does not use them".into());
+    }
     let key = match generate() {
         Ok(key) => key,
         Err(error) => {
@@ -46,7 +54,10 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
             return Ok(Exit::Failed);
         }
     };
-    let put = match put(&path, &key) {
+    let Some(text) = form.text(&key, &path) else {
+        return Ok(Exit::Key);
+    };
+    let put = match put(&path, &key.public_key(), &text) {
         Ok(put) => put,
         Err(error) => return Ok(error.complain(&path)),
     };
@@ -57,7 +68,7 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         ));
         return Ok(Exit::Done);
     }
-    put.say(&path, &key.public_key());
+    put.say(&path, &key.public_key(), &prefixes);
     let mark = Mark {
         public_key: key.public_key(),
         watermark: Watermark::ZERO,
@@ -68,11 +79,16 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
 }
 
 /// `softsign import INPUT OUTPUT`.
-pub(super) fn import(arguments: &Arguments) -> Exit {
+pub(super) fn import(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
+    let prefixes = Prefixes::of(arguments)?;
+    let form = Form::of(arguments)?;
     let [input, output] = arguments.operands.as_slice() else {
-        return Exit::Usage;
+        return Ok(Exit::Usage);
     };
-    let (input, output) = (Path::new(input), Path::new(output));
+    Ok(take_over(input.as_ref(), output.as_ref(), form, &prefixes))
+}
+
+fn take_over(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -> Exit {
     let (bytes, warnings) = match files::read_foreign(input) {
         Ok(read) => read,
         Err(error) => {
@@ -109,11 +125,30 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
         }
     };
     let known = is_known(output, &public_key);
-    let put = match put(output, &key) {
+    if matches!(form, Form::Sealed(..)) && holds_plain(output, &public_key) {
+        complain(
+            &format_args!("{} holds this key already, in plain", output.display()),
+            &format!(
+                "put it under a passphrase: tmkms softsign encrypt {}",
+                quoted(output)
+            ),
+        );
+        return Exit::Key;
+    }
+    let Some(text) = form.text(&key, output) else {
+        return Exit::Key;
+    };
+    let put = match put(output, &public_key, &text) {
         Ok(put) => put,
         Err(error) => return error.complain(output),
     };
-    put.say(output, &public_key);
+    put.say(output, &public_key, prefixes);
+    if matches!(form, Form::Sealed(..)) {
+        say(&format!(
+            "{} holds the key in plain still\n",
+            input.display()
+        ));
+    }
     match found {
         _ if known => say("this key was here before, so its state goes on where it was\n"),
         Some((watermark, origin)) => {
@@ -175,8 +210,51 @@ fn is_known(path: &Path, key: &PublicKey) -> bool {
 }
 
 fn read_public(path: &Path) -> Option<PublicKey> {
+    Some(read_key(path)?.public_key())
+}
+
+fn read_key(path: &Path) -> Option<Kept> {
     let (bytes, _) = files::read_foreign(path).ok()?;
-    Some(keys::parse(&bytes).ok()?.key.public_key())
+    keys::read(&bytes).ok()
+}
+
+fn holds_plain(path: &Path, key: &PublicKey) -> bool {
+    matches!(read_key(path), Some(Kept::Plain(plain)) if plain.public_key() == *key)
+}
+
+/// How a key is going to lie in its file.
+enum Form {
+    Plain,
+    Sealed(Box<Keyholder>, Work),
+}
+
+impl Form {
+    fn of(arguments: &Arguments) -> Result<Self, lexopt::Error> {
+        if arguments.has("encrypt") {
+            let work = vault::work(arguments)?;
+            return Ok(Self::Sealed(Box::new(Keyholder::of(arguments)?), work));
+        }
+        for flag in ["work", "passphrase-fd", "passphrase-file"] {
+            if arguments.has(flag) {
+                return Err(format!("--{flag} goes with --encrypt").into());
+            }
+        }
+        Ok(Self::Plain)
+    }
+
+    /// The content of the file; `None` if that was complained of.
+    fn text(&mut self, key: &SigningKey, path: &Path) -> Option<Zeroizing<String>> {
+        match self {
+            Self::Plain => Some(key.to_base64_seed()),
+            Self::Sealed(keyholder, work) => match vault::seal(key, path, *work, keyholder) {
+                Ok(text) => Some(Zeroizing::new(text)),
+                Err(refused) => {
+                    complain(&refused.message, &refused.cure);
+                    None
+                }
+            },
+        }
+    }
 }
 
 fn leave_mark(path: &Path, mark: &Mark, about: &str) {
@@ -211,15 +289,14 @@ enum PutError {
 }
 
 /// Writes a key. Another one that lies there is moved aside first; the same one is left alone.
-fn put(path: &Path, key: &SigningKey) -> Result<Put, PutError> {
+fn put(path: &Path, key: &PublicKey, text: &str) -> Result<Put, PutError> {
     let mut put = Put::Made;
     if path.symlink_metadata().is_ok() {
-        if read_public(path) == Some(key.public_key()) && files::read_secret(path).is_ok() {
+        if read_public(path) == Some(*key) && files::read_secret(path).is_ok() {
             return Ok(Put::Unchanged);
         }
         put = Put::MovedAside(move_aside(path)?);
     }
-    let text: Zeroizing<String> = key.to_base64_seed();
     files::create(path, text.as_bytes(), 0o600).map_err(PutError::Files)?;
     Ok(put)
 }
@@ -255,7 +332,7 @@ fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
 }
 
 impl Put {
-    fn say(&self, path: &Path, key: &PublicKey) {
+    fn say(&self, path: &Path, key: &PublicKey, prefixes: &Prefixes) {
         match self {
             Self::Made => {}
             Self::Unchanged => say(&format!("{} holds this key already\n", path.display())),
@@ -264,13 +341,8 @@ impl Put {
                 aside.display()
             )),
         }
-        say(&format!(
-            "{}\n  public key  {}\n  hex         {}\n  address     {}\n",
-            path.display(),
-            key.to_cosmos_json(),
-            key.to_hex(),
-            key.address_hex()
-        ));
+        let is_sealed = matches!(read_key(path), Some(Kept::Sealed(_)));
+        say_key(path, key, prefixes, is_sealed);
     }
 }
 

@@ -4,21 +4,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::command::Arguments;
+use super::passphrase::Keyholder;
+use super::protect::{self, Locked};
 use super::report::{Report, complain, quoted};
 use super::setup::{self, ChainKey, Setup};
 use super::{Exit, VERSION, config_path, supervise};
 use crate::backend::{Any, Softsign};
-use crate::config::{Chain, Validator};
-use crate::keys::SigningKey;
+use crate::config::{Chain, Spanned, Validator};
+use crate::keys::{Kept, SigningKey};
 use crate::session::{Session, Terms};
 use crate::signer::{Extensions, Signer};
 use crate::store::mark::{self, Mark};
 use crate::store::{self, Claim, ClaimError, Damage, Found, Initial, OpenError, Store};
 
 /// A chain that can be started, with everything it needs held and nothing touched.
-struct Planned {
+struct Planned<K> {
     chain: Chain,
-    key: SigningKey,
+    key: K,
+    key_file: Spanned<PathBuf>,
     claim: Claim,
     state: Found,
     /// The key's file, if a mark lies beside it that must be used up.
@@ -27,31 +30,126 @@ struct Planned {
 }
 
 /// A connection that can be started.
-struct Dial {
+struct Dial<K> {
     validator: Validator,
-    identity: Option<Arc<SigningKey>>,
+    identity: Option<K>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
+    let mut keyholder = Keyholder::of(arguments)?;
     crate::log::init(arguments.has("verbose"));
     log::info!(target: "tmkms::commands::start", "tmkms {VERSION} starting up...");
     let file = config_path(arguments);
     let mut report = Report::new(&file);
+    let locked = protect::lock_all();
     let (planned, dials) = plan(&file, &mut report);
     if report.has_problems() {
-        return report.finish();
+        return Ok(report.finish());
     }
+    // Nobody is asked for a passphrase before everything else is right.
+    let planned = unlock_chains(planned, &mut keyholder, &mut report);
+    let dials = unlock_dials(dials, &mut keyholder, &mut report);
+    if report.has_problems() {
+        return Ok(report.finish());
+    }
+    drop(keyholder);
+    tell_locked(protect::lock_now(locked));
     for warning in report.warnings() {
         log::warn!(target: "tmkms::config", "{}: {warning}", file.display());
     }
-    match open(planned, dials) {
+    Ok(match open(planned, dials) {
         Ok((sessions, claims)) => supervise::run(sessions, claims),
         Err(exit) => exit,
+    })
+}
+
+fn tell_locked(locked: Locked) {
+    match locked {
+        Locked::All => log::debug!(target: "tmkms::commands::start", "memory is locked"),
+        Locked::Now => log::debug!(
+            target: "tmkms::commands::start",
+            "the memory that holds the keys is locked, threads' stacks are not"
+        ),
+        Locked::Nothing if protect::has_swap() => log::warn!(
+            target: "tmkms::commands::start",
+            "memory cannot be locked, so keys may be swapped to disk: set LimitMEMLOCK=infinity in the unit, \
+             or run without swap"
+        ),
+        Locked::Nothing => log::debug!(
+            target: "tmkms::commands::start",
+            "memory is not locked, and there is no swap"
+        ),
     }
 }
 
+/// Opens the keys that are encrypted.
+fn unlock_chains(
+    planned: Vec<Planned<Kept>>,
+    keyholder: &mut Keyholder,
+    report: &mut Report,
+) -> Vec<Planned<SigningKey>> {
+    planned
+        .into_iter()
+        .filter_map(|chain| {
+            let key = unlock(chain.key, &chain.key_file, keyholder, report)?;
+            Some(Planned {
+                chain: chain.chain,
+                key,
+                key_file: chain.key_file,
+                claim: chain.claim,
+                state: chain.state,
+                marked: chain.marked,
+                begin: chain.begin,
+            })
+        })
+        .collect()
+}
+
+/// Opens the identities that are encrypted.
+fn unlock_dials(
+    dials: Vec<Dial<Kept>>,
+    keyholder: &mut Keyholder,
+    report: &mut Report,
+) -> Vec<Dial<Arc<SigningKey>>> {
+    dials
+        .into_iter()
+        .filter_map(|dial| {
+            let Dial {
+                validator,
+                identity,
+            } = dial;
+            let identity = match (identity, &validator.secret_key) {
+                (Some(key), Some(path)) => Some(Arc::new(unlock(key, path, keyholder, report)?)),
+                _ => None,
+            };
+            Some(Dial {
+                validator,
+                identity,
+            })
+        })
+        .collect()
+}
+
+fn unlock(
+    key: Kept,
+    path: &Spanned<PathBuf>,
+    keyholder: &mut Keyholder,
+    report: &mut Report,
+) -> Option<SigningKey> {
+    let sealed = match key {
+        Kept::Plain(key) => return Some(key),
+        Kept::Sealed(sealed) => sealed,
+    };
+    keyholder
+        .open(&path.value, &sealed)
+        .map_err(|refused| {
+            report.problem(Exit::Key, path.position, refused.message, refused.cure);
+        })
+        .ok()
+}
+
 /// Looks at the configuration, the keys, the states and the locks. Writes nothing.
-fn plan(file: &Path, report: &mut Report) -> (Vec<Planned>, Vec<Dial>) {
+fn plan(file: &Path, report: &mut Report) -> (Vec<Planned<Kept>>, Vec<Dial<Kept>>) {
     let Setup { config, keys } = setup::load(file, report);
     let dials = config
         .validators
@@ -69,7 +167,7 @@ fn plan(file: &Path, report: &mut Report) -> (Vec<Planned>, Vec<Dial>) {
             })
         })
         .collect();
-    let mut planned: Vec<Planned> = Vec::new();
+    let mut planned: Vec<Planned<Kept>> = Vec::new();
     for chain_key in keys {
         if let Some(chain) = plan_chain(chain_key, report) {
             planned.push(chain);
@@ -79,7 +177,7 @@ fn plan(file: &Path, report: &mut Report) -> (Vec<Planned>, Vec<Dial>) {
     (planned, dials)
 }
 
-fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
+fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Kept>> {
     let ChainKey { chain, key, path } = chain_key;
     let public_key = key.public_key();
     let claim = Claim::new(&public_key, &chain.id.value)
@@ -127,7 +225,8 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
         key,
         claim,
         state,
-        marked: is_marked.then_some(path.value),
+        marked: is_marked.then_some(path.value.clone()),
+        key_file: path,
         begin,
     })
 }
@@ -209,7 +308,7 @@ fn beginning(
 }
 
 /// One mark begins one chain.
-fn one_beginning_each(planned: &[Planned], report: &mut Report) {
+fn one_beginning_each(planned: &[Planned<Kept>], report: &mut Report) {
     for (index, chain) in planned.iter().enumerate() {
         let same = planned.iter().take(index).any(|other| {
             other.begin.is_some() && chain.begin.is_some() && other.marked == chain.marked
@@ -291,7 +390,10 @@ pub(super) fn state_problem(error: &OpenError, chain: &Chain, report: &mut Repor
 type Opened = (Vec<Session>, Vec<Claim>);
 
 /// Opens every state, and makes those that may begin. From here on files change.
-fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
+fn open(
+    planned: Vec<Planned<SigningKey>>,
+    dials: Vec<Dial<Arc<SigningKey>>>,
+) -> Result<Opened, Exit> {
     let mut signers: Vec<Arc<Signer>> = Vec::new();
     let mut claims = Vec::new();
     for chain in planned {

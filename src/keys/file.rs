@@ -43,7 +43,7 @@ pub enum Format {
 /// A key as it lies in a file.
 pub enum Kept {
     /// For whoever may read the file.
-    Plain(Imported),
+    Plain(SigningKey),
     /// For whoever has the passphrase as well.
     Sealed(Sealed),
 }
@@ -53,7 +53,7 @@ impl Kept {
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         match self {
-            Self::Plain(imported) => imported.key.public_key(),
+            Self::Plain(key) => key.public_key(),
             Self::Sealed(sealed) => sealed.public_key(),
         }
     }
@@ -69,7 +69,7 @@ pub fn read(bytes: &[u8]) -> Result<Kept, ImportError> {
         let sealed = Sealed::parse(bytes).map_err(ImportError::Sealed)?;
         return Ok(Kept::Sealed(sealed));
     }
-    parse(bytes).map(Kept::Plain)
+    parse(bytes).map(|imported| Kept::Plain(imported.key))
 }
 
 /// Reads a validator's key in any form of [`Format`], recognised by content.
@@ -173,7 +173,7 @@ fn is_hex(text: &[u8]) -> bool {
     matches!(
         text.len().checked_div(2),
         Some(SEED_LEN | PAIR_LEN | YUBIHSM_LEN)
-    ) && text.len() % 2 == 0
+    ) && text.len().is_multiple_of(2)
         && text.iter().all(u8::is_ascii_hexdigit)
 }
 

@@ -77,7 +77,9 @@ fn pbkdf2(passphrase: &[u8], salt: &[&[u8]], key: &mut [u8]) {
     };
     for (part, number) in key.chunks_mut(32).zip(1_u32..) {
         let mut mac = keyed.clone();
-        salt.iter().for_each(|salt| mac.update(salt));
+        for salt in salt {
+            mac.update(salt);
+        }
         mac.update(&number.to_be_bytes());
         let mut output = mac.finalize().into_bytes();
         for (to, from) in part.iter_mut().zip(&output) {

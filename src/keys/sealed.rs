@@ -65,7 +65,8 @@ pub struct Sealed {
     public_key: PublicKey,
     work: Work,
     salt: [u8; SALT_LEN],
-    sealed: [u8; SEALED_LEN],
+    /// Seed and tag.
+    content: [u8; SEALED_LEN],
 }
 
 /// Why a sealed key does not open.
@@ -170,11 +171,11 @@ impl Sealed {
             public_key: key.public_key(),
             work,
             salt: *salt,
-            sealed: [0; SEALED_LEN],
+            content: [0; SEALED_LEN],
         };
         let cipher = cipher(&work.derive(passphrase, salt)?);
         let header = sealed.header();
-        let (seed, tag) = sealed.sealed.split_at_mut(SEED_LEN);
+        let (seed, tag) = sealed.content.split_at_mut(SEED_LEN);
         seed.copy_from_slice(key.seed());
         // Fails for gigabytes only.
         let made = cipher
@@ -209,13 +210,13 @@ impl Sealed {
             public_key: PublicKey(bytes_of(&file, "public_key")?),
             work: Work(number(&file, "log_n")?),
             salt: bytes_of(&file, "salt")?,
-            sealed: bytes_of(&file, "sealed")?,
+            content: bytes_of(&file, "sealed")?,
         };
         let (r, p) = (number::<u32>(&file, "r")?, number::<u32>(&file, "p")?);
         let kdf = string(&file, "kdf")?;
         let cipher = string(&file, "cipher")?;
         let header = header(&read, &kdf, r, p, &cipher);
-        if checksum(&header, &read.sealed) != bytes_of(&file, "checksum")? {
+        if checksum(&header, &read.content) != bytes_of(&file, "checksum")? {
             return Err(SealedError::Damaged);
         }
         if kdf != KDF || cipher != CIPHER {
@@ -242,8 +243,8 @@ impl Sealed {
     pub fn open(&self, passphrase: &Passphrase) -> Result<SigningKey, SealedError> {
         let cipher = cipher(&self.work.derive(passphrase, &self.salt)?);
         let mut seed = Zeroizing::new([0; SEED_LEN]);
-        let (sealed, tag) = self.sealed.split_at(SEED_LEN);
-        seed.copy_from_slice(sealed);
+        let (content, tag) = self.content.split_at(SEED_LEN);
+        seed.copy_from_slice(content);
         cipher
             .decrypt_in_place_detached(
                 &Nonce::default(),
@@ -274,8 +275,8 @@ impl fmt::Display for Sealed {
             self.public_key.to_base64(),
             self.work.0,
             base64(&self.salt),
-            base64(&self.sealed),
-            base64(&checksum(&self.header(), &self.sealed)),
+            base64(&self.content),
+            base64(&checksum(&self.header(), &self.content)),
         )
     }
 }
@@ -325,10 +326,10 @@ fn header(of: &Sealed, kdf: &str, r: u32, p: u32, cipher: &str) -> String {
     )
 }
 
-fn checksum(header: &str, sealed: &[u8; SEALED_LEN]) -> [u8; 32] {
+fn checksum(header: &str, content: &[u8; SEALED_LEN]) -> [u8; 32] {
     let digest = Sha256::new()
         .chain_update(header)
-        .chain_update(sealed)
+        .chain_update(content)
         .finalize();
     digest.into()
 }
