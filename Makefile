@@ -24,3 +24,12 @@ test:
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+# Real nodes against the real binary; tests/interop/README.md. CASE=v0.38.25/tcp runs one case.
+.PHONY: interop
+interop: TMKMS ?= $(CURDIR)/target/release/tmkms
+interop: SIGNER ?= tmkms
+interop:
+	@command -v go >/dev/null || { echo "make interop needs Go 1.25 or newer (https://go.dev/dl)"; exit 1; }
+	$(CARGO) build --release --locked
+	cd tests/interop && go build -o .work/interop . && TMKMS=$(TMKMS) .work/interop -case '$(CASE)' -signer $(SIGNER)

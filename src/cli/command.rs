@@ -311,7 +311,12 @@ impl Command {
         if arguments.help || self.count.contains(&arguments.operands.len()) {
             return Ok(arguments);
         }
-        Err(format!("this takes {}", self.usage()).into())
+        Err(format!(
+            "wrong number of arguments, {}: {}",
+            arguments.operands.len(),
+            self.usage()
+        )
+        .into())
     }
 
     fn usage(&self) -> String {
@@ -389,7 +394,7 @@ pub(super) fn overview() -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n  {name:<30} {}", command.about);
     }
-    text.push_str("\n\n`tmkms help COMMAND` explains one. Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 key, 5 state, 6 locked.\n");
+    text.push_str("\n\n`tmkms help COMMAND` explains one. Exit codes: 0 done, 1 failed, 2 usage,\n3 configuration, 4 key, 5 state, 6 locked; of several, the lowest above 2.\n");
     text
 }
 

@@ -21,6 +21,15 @@ pub enum Exit {
     Locked,
 }
 
+impl Exit {
+    /// The one code of several problems: the lowest above 2, or 1 if that is all there is. `None` of none.
+    pub(super) fn of_several(exits: impl IntoIterator<Item = Self>) -> Option<Self> {
+        exits
+            .into_iter()
+            .min_by_key(|exit| (*exit <= Self::Usage, *exit))
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
@@ -32,5 +41,25 @@ impl From<Exit> for ExitCode {
             Exit::State => 5,
             Exit::Locked => 6,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_problems_the_lowest_code_above_2_counts() {
+        for (exits, of_all) in [
+            (vec![], None),
+            (vec![Exit::Failed], Some(Exit::Failed)),
+            (vec![Exit::Failed, Exit::Locked], Some(Exit::Locked)),
+            (
+                vec![Exit::State, Exit::Config, Exit::Key],
+                Some(Exit::Config),
+            ),
+        ] {
+            assert_eq!(Exit::of_several(exits.clone()), of_all, "{exits:?}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `tmkms init`: a home directory with a configuration and an identity key.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::command::Arguments;
@@ -63,13 +64,26 @@ fn make(home: &Path, networks: &[crate::config::Network]) -> Result<(), String> 
             files::create(&identity, key.to_base64_seed().as_bytes(), 0o600),
         )?;
     }
-    say(&format!(
-        "\nnext: the consensus key, `tmkms softsign import KEY.json {}`,\n\
-         then edit {} and run `tmkms start -c {}`\n",
-        quoted(&home.join("secrets/consensus.key")),
-        quoted(&config),
-        quoted(&config),
-    ));
+    let mut chains: Vec<&str> = networks.iter().map(|network| network.chain_id).collect();
+    if chains.is_empty() {
+        chains.push("CHAIN");
+    }
+    let mut next = format!("\nnext: edit {}", quoted(&config));
+    for chain in chains {
+        let key = home.join(format!("secrets/{chain}-consensus.key"));
+        // Writing to a String cannot fail.
+        let _ = write!(
+            next,
+            ",\n      take the validator's key over: tmkms softsign import KEY.json {}",
+            quoted(&key)
+        );
+    }
+    let _ = writeln!(
+        next,
+        ",\n      and sign: tmkms start -c {}",
+        quoted(&config)
+    );
+    say(&next);
     Ok(())
 }
 

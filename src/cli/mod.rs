@@ -4,7 +4,9 @@ mod command;
 mod exit;
 mod home;
 mod passphrase;
+mod plan;
 mod protect;
+mod repair;
 mod report;
 mod setup;
 mod show;
@@ -13,6 +15,7 @@ mod start;
 mod state;
 mod supervise;
 mod terminal;
+mod unlock;
 mod vault;
 
 use std::ffi::OsString;
@@ -67,19 +70,17 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         return Ok(Exit::Usage);
     }
     let mut words = vec![word];
-    if words.first().is_some_and(|word| command::is_group(word)) {
+    if let Some(group) = words.first().filter(|word| command::is_group(word)) {
         match parser.next()? {
             Some(Arg::Value(word)) => words.push(word.string()?),
-            Some(Arg::Short('h') | Arg::Long("help")) | None => words.insert(0, "help".to_owned()),
+            Some(Arg::Short('h') | Arg::Long("help")) => return help(&[group.into()]),
+            None => return help(&[group.into()]).map(|_| Exit::Usage),
             Some(other) => return Err(other.unexpected()),
         }
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if let ["help", group] = words.as_slice() {
-        return help(&[OsString::from(group)]);
-    }
     let Some(command) = command::find(&words) else {
-        return Err(lexopt::Error::UnexpectedArgument(words.join(" ").into()));
+        return Err(no_command(&words));
     };
     let arguments = command.parse(parser)?;
     if arguments.help && command.words != ["help"] {
@@ -106,8 +107,8 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
 }
 
 fn help(topic: &[OsString]) -> Result<Exit, lexopt::Error> {
-    let words: Option<Vec<&str>> = topic.iter().map(|word| word.to_str()).collect();
-    let words = words.unwrap_or_default();
+    let words: Vec<_> = topic.iter().map(|word| word.to_string_lossy()).collect();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     if words.is_empty() {
         say(&command::overview());
         return Ok(Exit::Done);
@@ -116,12 +117,10 @@ fn help(topic: &[OsString]) -> Result<Exit, lexopt::Error> {
         say(&command.help());
         return Ok(Exit::Done);
     }
-    let [group] = words.as_slice() else {
-        return Err(lexopt::Error::UnexpectedArgument(words.join(" ").into()));
+    let group = match words.as_slice() {
+        [group] if command::is_group(group) => group,
+        _ => return Err(no_command(&words)),
     };
-    if !command::is_group(group) {
-        return Err(lexopt::Error::UnexpectedArgument((*group).into()));
-    }
     for command in command::COMMANDS
         .iter()
         .filter(|command| command.words.first() == Some(group))
@@ -129,6 +128,10 @@ fn help(topic: &[OsString]) -> Result<Exit, lexopt::Error> {
         say(&format!("{}\n", command.help()));
     }
     Ok(Exit::Done)
+}
+
+fn no_command(words: &[&str]) -> lexopt::Error {
+    format!("there is no command `tmkms {}`", words.join(" ")).into()
 }
 
 /// Where the configuration lies: `-c`, else `$TMKMS_CONFIG_FILE`, else `./tmkms.toml`.

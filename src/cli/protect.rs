@@ -17,6 +17,28 @@ pub(super) enum Locked {
     Nothing,
 }
 
+impl Locked {
+    /// Logs what came of it; that keys may reach the disk is a warning.
+    pub(super) fn tell(self) {
+        match self {
+            Self::All => log::debug!(target: "tmkms::commands::start", "memory is locked"),
+            Self::Now => log::debug!(
+                target: "tmkms::commands::start",
+                "the memory that holds the keys is locked, the stacks of threads are not"
+            ),
+            Self::Nothing if has_swap() => log::warn!(
+                target: "tmkms::commands::start",
+                "memory cannot be locked, so keys may be swapped to disk: set LimitMEMLOCK=infinity in the \
+                 unit, or run without swap"
+            ),
+            Self::Nothing => log::debug!(
+                target: "tmkms::commands::start",
+                "memory is not locked, and there is no swap"
+            ),
+        }
+    }
+}
+
 /// Forbids core dumps, and that any process but root's looks into this one or traces it.
 ///
 /// Two locks for one door: a handler that dumps are piped to may overlook the limit, but not the other.
@@ -55,7 +77,7 @@ pub(super) fn lock_now(so_far: Locked) -> Locked {
 }
 
 /// Whether this host has anywhere to swap to.
-pub(super) fn has_swap() -> bool {
+fn has_swap() -> bool {
     // A line for each, below a heading. If it cannot be told, there may be one.
     std::fs::read_to_string("/proc/swaps").map_or(true, |text| text.lines().count() > 1)
 }

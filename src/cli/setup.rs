@@ -29,34 +29,35 @@ pub(super) struct ChainKey {
 /// Reads the configuration and every consensus key; what is wrong goes into the report.
 pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
     let config = read_config(file, report);
-    let mut keys = Vec::new();
+    let mut keys: Vec<ChainKey> = Vec::new();
     for provider in &config.softsign {
         if provider.key_type == KeyType::Account {
             check_account(provider, report);
             continue;
         }
-        let Some(bytes) = read_secret(&provider.path, report) else {
+        let Some(bytes) = read_secret(&provider.path, Role::Consensus, report) else {
             continue;
         };
+        // Looked at in any case, also if no chain can be read that it signs for.
+        if let Err(error) = parse(&bytes, provider.key_format) {
+            bad_key(provider, &bytes, &error, report);
+            continue;
+        }
         for id in &provider.chain_ids {
-            let Some(chain) = config
+            let chain = config
                 .chains
                 .iter()
-                .find(|chain| chain.id.value == id.value)
-            else {
-                continue;
-            };
-            // A value for each chain: a key is shared by nobody.
-            match parse(&bytes, provider.key_format) {
-                Ok(key) => keys.push(ChainKey {
+                .find(|chain| chain.id.value == id.value);
+            let taken = keys.iter().any(|key| key.chain.id.value == id.value);
+            // A value for each chain: a key is shared by nobody. A second key is reported already.
+            if let (Some(chain), false, Ok(key)) =
+                (chain, taken, parse(&bytes, provider.key_format))
+            {
+                keys.push(ChainKey {
                     chain: chain.clone(),
                     key,
                     path: provider.path.clone(),
-                }),
-                Err(error) => {
-                    bad_key(&provider.path, &error, report);
-                    break;
-                }
+                });
             }
         }
     }
@@ -110,8 +111,20 @@ fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
     }
 }
 
+/// What a key file is for: it decides how a missing one is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Consensus,
+    Account,
+    Identity,
+}
+
 /// Reads a secret that the configuration names; a directory that others may write to is a warning.
-fn read_secret(path: &Spanned<PathBuf>, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+fn read_secret(
+    path: &Spanned<PathBuf>,
+    role: Role,
+    report: &mut Report,
+) -> Option<Zeroizing<Vec<u8>>> {
     for warning in files::loose_directories(&path.value) {
         report.warning(Problem {
             position: Some(path.position),
@@ -126,20 +139,28 @@ fn read_secret(path: &Spanned<PathBuf>, report: &mut Report) -> Option<Zeroizing
                 Exit::Key,
                 path.position,
                 with_cause(&error),
-                secret_cure(&error),
+                secret_cure(&error, role),
             );
             None
         }
     }
 }
 
-fn secret_cure(error: &files::Error) -> String {
+fn secret_cure(error: &files::Error, role: Role) -> String {
     let path = quoted(&error.path);
     match &error.problem {
         files::Problem::System { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
-            format!(
-                "make it with `tmkms softsign keygen {path}`, or take a validator's over with `tmkms softsign import KEY.json {path}`"
-            )
+            match role {
+                Role::Consensus => format!(
+                    "is a disk not mounted? take the validator's key over with `tmkms softsign import KEY.json {path}`, or make a new one with `tmkms softsign keygen {path}`"
+                ),
+                Role::Identity => {
+                    format!("any new key will do: make one with `tmkms softsign keygen {path}`")
+                }
+                Role::Account => {
+                    "this program signs no transactions: remove the provider".to_owned()
+                }
+            }
         }
         files::Problem::System { .. } => "is the path right, and may this user read it?".to_owned(),
         files::Problem::Wide { .. } => {
@@ -166,26 +187,29 @@ fn parse(bytes: &[u8], format: FileFormat) -> Result<Kept, ImportError> {
     .map(Kept::Plain)
 }
 
-fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
-    let cure = if matches!(error, ImportError::Sealed(_)) {
-        "take the file from a backup".to_owned()
-    } else {
-        format!(
-            "take the validator's key over with `tmkms softsign import KEY.json {}`",
-            quoted(&path.value)
-        )
-    };
+fn bad_key(provider: &Softsign, bytes: &[u8], error: &ImportError, report: &mut Report) {
+    let path = &provider.path;
+    let is_seed = provider.key_format == FileFormat::Json && keys::parse_seed(bytes).is_ok();
     report.problem(
         Exit::Key,
         path.position,
         format!("{} {error}", path.value.display()),
-        cure,
+        if is_seed {
+            "it is a base64 seed: remove the line `key_format = \"json\"`".to_owned()
+        } else if matches!(error, ImportError::Sealed(_)) {
+            "take the file from a backup".to_owned()
+        } else {
+            format!(
+                "take the validator's key over with `tmkms softsign import KEY.json {}`",
+                quoted(&path.value)
+            )
+        },
     );
 }
 
 /// Account keys are looked at, so that a broken one is found, and sign nothing.
 fn check_account(provider: &Softsign, report: &mut Report) {
-    let Some(bytes) = read_secret(&provider.path, report) else {
+    let Some(bytes) = read_secret(&provider.path, Role::Account, report) else {
         return;
     };
     match keys::check_account(&bytes) {
@@ -209,7 +233,7 @@ pub(super) fn identity(
     consensus: &[ChainKey],
     report: &mut Report,
 ) -> Option<Kept> {
-    let bytes = read_secret(path, report)?;
+    let bytes = read_secret(path, Role::Identity, report)?;
     let key = match parse(&bytes, FileFormat::Base64) {
         Ok(key) => key,
         Err(error) => {
@@ -231,7 +255,8 @@ pub(super) fn identity(
             Exit::Key,
             path.position,
             format!("{} is a consensus key as well", path.value.display()),
-            "the key that greets a node must be another: tmkms softsign keygen PATH".to_owned(),
+            "name another file here, and make its key with `tmkms softsign keygen ANOTHER_PATH`"
+                .to_owned(),
         );
         return None;
     }

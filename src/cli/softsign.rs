@@ -13,7 +13,7 @@ use super::show::{Prefixes, say_key};
 use super::vault;
 use crate::files;
 use crate::guard::Watermark;
-use crate::keys::{self, Fingerprint, Kept, SigningKey, Work};
+use crate::keys::{self, Fingerprint, Kept, Sealed, SigningKey, Work};
 use crate::link::random;
 use crate::store::foreign;
 use crate::store::mark::{self, Mark};
@@ -61,6 +61,7 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         Ok(put) => put,
         Err(error) => return Ok(error.complain(&path)),
     };
+    put.say(&path);
     if account {
         say(&format!(
             "made an account key: {}\nthis program signs no transactions: it only keeps the key\n",
@@ -68,13 +69,13 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         ));
         return Ok(Exit::Done);
     }
-    put.say(&path, &key.public_key(), &prefixes);
+    form.say(&path, &key.public_key(), &prefixes);
     let mark = Mark {
         public_key: key.public_key(),
         watermark: Watermark::ZERO,
         origin: None,
     };
-    leave_mark(&path, &mark, "a new key");
+    leave_mark(&path, &mark, "it is new and has signed nothing");
     Ok(Exit::Done)
 }
 
@@ -89,6 +90,15 @@ pub(super) fn import(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
 }
 
 fn take_over(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -> Exit {
+    if let (Ok(from), Ok(to)) = (files::Identity::at(input), files::Identity::at(output))
+        && from == to
+    {
+        complain(
+            &format_args!("{} is INPUT and OUTPUT at once", quoted(output)),
+            "name another OUTPUT; nothing was written",
+        );
+        return Exit::Usage;
+    }
     let (bytes, warnings) = match files::read_foreign(input) {
         Ok(read) => read,
         Err(error) => {
@@ -125,7 +135,9 @@ fn take_over(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -
         }
     };
     let known = is_known(output, &public_key);
-    if matches!(form, Form::Sealed(..)) && holds_plain(output, &public_key) {
+    if matches!(form, Form::Sealed(..))
+        && matches!(read_own(output), Some(Kept::Plain(there)) if there.public_key() == public_key)
+    {
         complain(
             &format_args!("{} holds this key already, in plain", output.display()),
             &format!(
@@ -142,12 +154,10 @@ fn take_over(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -
         Ok(put) => put,
         Err(error) => return error.complain(output),
     };
-    put.say(output, &public_key, prefixes);
+    put.say(output);
+    form.say(output, &public_key, prefixes);
     if matches!(form, Form::Sealed(..)) {
-        say(&format!(
-            "{} holds the key in plain still\n",
-            input.display()
-        ));
+        say(&format!("{} holds the key in plain still\n", quoted(input)));
     }
     match found {
         _ if known => say("this key was here before, so its state goes on where it was\n"),
@@ -187,8 +197,12 @@ fn node_state(
     else {
         return Ok(None);
     };
-    let Ok(path) = directory.join(NODE_STATE).canonicalize() else {
-        return Ok(None);
+    let path = directory.join(NODE_STATE);
+    let path = match path.canonicalize() {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Not to be seen is not the same as not there.
+        Err(error) => return Err((path, format!("cannot be looked for: {error}"))),
     };
     let tell = |error: String| (path.clone(), error);
     let (bytes, _) = files::read_foreign(&path).map_err(|error| tell(with_cause(&error)))?;
@@ -210,16 +224,17 @@ fn is_known(path: &Path, key: &PublicKey) -> bool {
 }
 
 fn read_public(path: &Path) -> Option<PublicKey> {
-    Some(read_key(path)?.public_key())
-}
-
-fn read_key(path: &Path) -> Option<Kept> {
     let (bytes, _) = files::read_foreign(path).ok()?;
-    keys::read(&bytes).ok()
+    Some(keys::read(&bytes).ok()?.public_key())
 }
 
-fn holds_plain(path: &Path, key: &PublicKey) -> bool {
-    matches!(read_key(path), Some(Kept::Plain(plain)) if plain.public_key() == *key)
+/// What lies there if `start` could use it: in another form, or for others to read, it could not.
+fn read_own(path: &Path) -> Option<Kept> {
+    let bytes = files::read_secret(path).ok()?;
+    if Sealed::recognises(&bytes) {
+        return keys::read(&bytes).ok();
+    }
+    keys::parse_seed(&bytes).ok().map(Kept::Plain)
 }
 
 /// How a key is going to lie in its file.
@@ -255,6 +270,14 @@ impl Form {
             },
         }
     }
+
+    fn say(&self, path: &Path, key: &PublicKey, prefixes: &Prefixes) {
+        let is_sealed = matches!(read_own(path), Some(Kept::Sealed(_)));
+        say_key(path, key, prefixes, is_sealed);
+        if matches!(self, Self::Sealed(..)) {
+            vault::warn_of_copies(path, key);
+        }
+    }
 }
 
 fn leave_mark(path: &Path, mark: &Mark, about: &str) {
@@ -262,7 +285,7 @@ fn leave_mark(path: &Path, mark: &Mark, about: &str) {
     let left = mark::remove(path).and_then(|()| mark::leave(path, mark));
     match left {
         Ok(true) => say(&format!(
-            "`tmkms start` will begin its state once: {about}\n"
+            "`tmkms start` will begin the state of its chain by itself, once: {about}\n"
         )),
         Ok(false) => say(
             "this file system does not tell when a file was made, so `start` cannot begin the state by itself:\n  \
@@ -285,6 +308,8 @@ enum Put {
 /// Why a key could not be written. What lay there still lies there, or under the name told.
 enum PutError {
     Files(files::Error),
+    /// The old key was moved already.
+    Moved(PathBuf, files::Error),
     Full,
 }
 
@@ -292,13 +317,16 @@ enum PutError {
 fn put(path: &Path, key: &PublicKey, text: &str) -> Result<Put, PutError> {
     let mut put = Put::Made;
     if path.symlink_metadata().is_ok() {
-        if read_public(path) == Some(*key) && files::read_secret(path).is_ok() {
+        if read_own(path).is_some_and(|there| there.public_key() == *key) {
             return Ok(Put::Unchanged);
         }
         put = Put::MovedAside(move_aside(path)?);
     }
-    files::create(path, text.as_bytes(), 0o600).map_err(PutError::Files)?;
-    Ok(put)
+    match (files::create(path, text.as_bytes(), 0o600), put) {
+        (Ok(()), put) => Ok(put),
+        (Err(error), Put::MovedAside(aside)) => Err(PutError::Moved(aside, error)),
+        (Err(error), _) => Err(PutError::Files(error)),
+    }
 }
 
 fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
@@ -332,17 +360,14 @@ fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
 }
 
 impl Put {
-    fn say(&self, path: &Path, key: &PublicKey, prefixes: &Prefixes) {
+    fn say(&self, path: &Path) {
         match self {
             Self::Made => {}
             Self::Unchanged => say(&format!("{} holds this key already\n", path.display())),
-            Self::MovedAside(aside) => say(&format!(
-                "moved aside the key that was there: {}\n",
-                aside.display()
-            )),
+            Self::MovedAside(aside) => {
+                say(&format!("what was there is kept as {}\n", aside.display()));
+            }
         }
-        let is_sealed = matches!(read_key(path), Some(Kept::Sealed(_)));
-        say_key(path, key, prefixes, is_sealed);
     }
 }
 
@@ -361,6 +386,13 @@ impl PutError {
                     None => complain(&with_cause(error), "no key was lost"),
                 }
             }
+            Self::Moved(aside, error) => complain(
+                &with_cause(error),
+                &format!(
+                    "no key was lost: the one that was there is {}",
+                    quoted(aside)
+                ),
+            ),
             Self::Full => complain(
                 &format_args!("too many old copies lie beside {}", quoted(path)),
                 "move them elsewhere; no key was lost",

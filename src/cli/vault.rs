@@ -167,7 +167,7 @@ fn in_place<T>(
 }
 
 /// Says where the same key lies in plain still.
-fn warn_of_copies(path: &Path, public_key: &PublicKey) {
+pub(super) fn warn_of_copies(path: &Path, public_key: &PublicKey) {
     let fingerprint = Fingerprint::of_key(public_key);
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".old-{fingerprint}"));
