@@ -4,13 +4,28 @@ RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clip
 	-A clippy::string_slice -A clippy::arithmetic_side_effects -A clippy::as_conversions \
 	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub
 
-.PHONY: all check demo fmt lint test doc
+.PHONY: all check demo fmt lint test doc prove
 all check: fmt lint test doc
 
 # The program and a stand-in validator, in a directory of their own that is gone afterwards.
 demo:
 	$(CARGO) build --locked --bins --example demo
 	$(CARGO) run --locked --quiet --example demo
+
+# What was tried against the claim that no slot is signed twice. N is the share of the full counts in
+# percent, and each count can be set by itself: make prove N=2 KILLS=1000
+N ?= 100
+share = $(shell expr $(1) \* $(N) / 100)
+CUTS ?= $(call share,1000)
+DAMAGE ?= $(call share,1000)
+KILLS ?= $(call share,10000)
+PROVE = target/prove/examples/prove
+
+prove:
+	$(CARGO) build --locked --profile prove --bins --example prove
+	$(PROVE) cuts --count $(CUTS)
+	$(PROVE) damage --count $(DAMAGE)
+	$(PROVE) kills --count $(KILLS)
 
 fmt:
 	$(CARGO) fmt --check
