@@ -19,13 +19,16 @@ share = $(shell expr $(1) \* $(N) / 100)
 CUTS ?= $(call share,1000)
 DAMAGE ?= $(call share,1000)
 KILLS ?= $(call share,10000)
+REQUESTS ?= $(call share,1000000)
 PROVE = target/prove/examples/prove
 
 prove:
 	$(CARGO) build --locked --profile prove --bins --example prove
+	if command -v go >/dev/null; then go build -C tests/prove/filepv -o $(CURDIR)/target/prove/filepv .; fi
 	$(PROVE) cuts --count $(CUTS)
 	$(PROVE) damage --count $(DAMAGE)
 	$(PROVE) kills --count $(KILLS)
+	$(PROVE) filepv --count $(REQUESTS) $(if $(shell command -v go),--filepv target/prove/filepv)
 
 fmt:
 	$(CARGO) fmt --check

@@ -9,6 +9,7 @@ mod validator;
 mod cuts;
 mod damage;
 mod disk;
+mod filepv;
 mod ground;
 mod kills;
 mod trace;
@@ -24,6 +25,7 @@ const PROOFS: &[Proof] = &[
     ("cuts", cuts::run),
     ("damage", damage::run),
     ("kills", kills::run),
+    ("filepv", filepv::run),
 ];
 
 fn main() -> ExitCode {
