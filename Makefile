@@ -21,6 +21,8 @@ DAMAGE ?= $(call share,1000)
 KILLS ?= $(call share,10000)
 REQUESTS ?= $(call share,1000000)
 PROVE = target/prove/examples/prove
+# What is mounted there is nobody else's, and gone with the process.
+NAMESPACE = $(shell unshare -m true 2>/dev/null && echo unshare -m)
 
 prove:
 	$(CARGO) build --locked --profile prove --bins --example prove
@@ -28,6 +30,8 @@ prove:
 	$(PROVE) cuts --count $(CUTS)
 	$(PROVE) damage --count $(DAMAGE)
 	$(PROVE) kills --count $(KILLS)
+	$(PROVE) model --count $(if $(filter 100,$(N)),2,1)
+	$(NAMESPACE) $(PROVE) failing
 	$(PROVE) filepv --count $(REQUESTS) $(if $(shell command -v go),--filepv target/prove/filepv)
 
 fmt:

@@ -9,9 +9,11 @@ mod validator;
 mod cuts;
 mod damage;
 mod disk;
+mod failing;
 mod filepv;
 mod ground;
 mod kills;
+mod model;
 mod trace;
 
 use std::process::ExitCode;
@@ -26,6 +28,8 @@ const PROOFS: &[Proof] = &[
     ("damage", damage::run),
     ("kills", kills::run),
     ("filepv", filepv::run),
+    ("model", model::run),
+    ("failing", failing::run),
 ];
 
 fn main() -> ExitCode {
