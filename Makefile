@@ -19,6 +19,7 @@ share = $(shell expr $(1) \* $(N) / 100)
 CUTS ?= $(call share,1000)
 DAMAGE ?= $(call share,1000)
 KILLS ?= $(call share,10000)
+HOSTILE ?= $(call share,1000)
 REQUESTS ?= $(call share,1000000)
 PROVE = target/prove/examples/prove
 # What is mounted there is nobody else's, and gone with the process.
@@ -32,6 +33,7 @@ prove:
 	$(PROVE) kills --count $(KILLS)
 	$(PROVE) model --count $(if $(filter 100,$(N)),2,1)
 	$(NAMESPACE) $(PROVE) failing
+	$(PROVE) hostile --count $(HOSTILE)
 	$(PROVE) filepv --count $(REQUESTS) $(if $(shell command -v go),--filepv target/prove/filepv)
 
 fmt:

@@ -12,6 +12,7 @@ mod disk;
 mod failing;
 mod filepv;
 mod ground;
+mod hostile;
 mod kills;
 mod model;
 mod trace;
@@ -30,6 +31,7 @@ const PROOFS: &[Proof] = &[
     ("filepv", filepv::run),
     ("model", model::run),
     ("failing", failing::run),
+    ("hostile", hostile::run),
 ];
 
 fn main() -> ExitCode {
