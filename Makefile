@@ -5,7 +5,7 @@ RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clip
 	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub \
 	-A clippy::similar_names -A clippy::large_types_passed_by_value -A clippy::cast_possible_truncation
 
-.PHONY: all check demo fmt lint test doc prove
+.PHONY: all check demo fmt lint test doc prove bench bench-tmkms
 all check: fmt lint test doc
 
 # The program and a stand-in validator, in a directory of their own that is gone afterwards.
@@ -58,3 +58,15 @@ interop:
 	@command -v go >/dev/null || { echo "make interop needs Go 1.25 or newer (https://go.dev/dl)"; exit 1; }
 	$(CARGO) build --release --locked
 	cd tests/interop && go build -o .work/interop . && TMKMS=$(TMKMS) .work/interop -case '$(CASE)' -signer $(SIGNER)
+
+# Prints, and never fails on time. `make bench ONLY="latency starts"`, `ONLY=--quick`.
+bench:
+	$(CARGO) bench --locked --bench bench -- $(ONLY)
+
+# The same, with iqlusion's tmkms beside it; building that takes minutes, once.
+RIVAL = target/tmkms-0.15.0
+bench-tmkms: $(RIVAL)/bin/tmkms
+	$(CARGO) bench --locked --bench bench -- --program tmkms-0.15.0=$(RIVAL)/bin/tmkms $(ONLY)
+
+$(RIVAL)/bin/tmkms:
+	$(CARGO) install tmkms --locked --version 0.15.0 --features softsign --root $(RIVAL)
