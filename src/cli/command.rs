@@ -13,24 +13,24 @@ pub(super) struct Command {
     /// `["softsign", "import"]`.
     pub(super) words: &'static [&'static str],
     /// What follows the flags, as help prints it.
-    operands: &'static str,
+    pub(super) operands: &'static str,
     /// How many operands there may be.
     count: core::ops::RangeInclusive<usize>,
-    flags: &'static [Flag],
+    pub(super) flags: &'static [Flag],
     /// One line.
-    about: &'static str,
+    pub(super) about: &'static str,
     /// What `help COMMAND` says besides.
-    details: &'static str,
+    pub(super) details: &'static str,
 }
 
 /// A flag of a command.
 #[derive(Debug)]
-struct Flag {
-    short: Option<char>,
-    long: &'static str,
+pub(super) struct Flag {
+    pub(super) short: Option<char>,
+    pub(super) long: &'static str,
     /// What the value is called in help; `None` for a switch.
-    value: Option<&'static str>,
-    about: &'static str,
+    pub(super) value: Option<&'static str>,
+    pub(super) about: &'static str,
 }
 
 /// A command line, taken apart.
@@ -86,6 +86,24 @@ const PREFIX: Flag = Flag {
     value: Some("PREFIX"),
     about: "bech32 prefix of the chain's accounts (default cosmos)",
 };
+const JSON: Flag = Flag {
+    short: None,
+    long: "json",
+    value: None,
+    about: "print JSON, for programs",
+};
+const FORCE: Flag = Flag {
+    short: None,
+    long: "force",
+    value: None,
+    about: "lower the watermark if INPUT is lower: two signatures for one height are then possible",
+};
+const CHAIN_ID_AGAIN: Flag = Flag {
+    short: None,
+    long: "chain-id-again",
+    value: Some("CHAIN"),
+    about: "goes with --force where there is no terminal to ask at",
+};
 
 /// Every command, in the order in which help lists them.
 pub(super) const COMMANDS: &[Command] = &[
@@ -93,15 +111,36 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["init"],
         operands: "HOME",
         count: 1..=1,
-        flags: &[Flag {
-            short: Some('n'),
-            long: "networks",
-            value: Some("LIST"),
-            about: "networks to configure, with commas: cosmoshub,osmosis,...",
-        }],
+        flags: &[
+            Flag {
+                short: Some('n'),
+                long: "networks",
+                value: Some("LIST"),
+                about: "networks to configure, with commas: cosmoshub,osmosis,...",
+            },
+            Flag {
+                short: None,
+                long: "chain-id",
+                value: Some("ID"),
+                about: "the chain to configure, if it is none of these",
+            },
+            Flag {
+                short: None,
+                long: "addr",
+                value: Some("ADDR"),
+                about: "the node's priv_validator_laddr, as it is reached from here",
+            },
+            Flag {
+                short: None,
+                long: "key",
+                value: Some("FILE"),
+                about: "the validator's priv_validator_key.json, to be imported as well",
+            },
+        ],
         about: "make a directory with a configuration and an identity key",
         details: "Makes HOME with secrets/ (0700), state/, schema/, tmkms.toml and secrets/kms-identity.key\n\
-                  (0600). What is there already is left as it is.",
+                  (0600). What is there already is left as it is. With --key, the chain need not be named if\n\
+                  the key lies in a node's directory and the node has signed with it.",
     },
     Command {
         words: &["start"],
@@ -197,9 +236,14 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["state", "show"],
         operands: "[CHAIN...]",
         count: 0..=usize::MAX,
-        flags: &[CONFIG],
+        flags: &[CONFIG, JSON],
         about: "print how far each chain is signed",
-        details: "Reads without a lock, so it works while a signer runs. CHAIN: all, if none is named.",
+        details: "Reads without a lock, so it works while a signer runs. CHAIN: all, if none is named.\n\
+                  --json prints one array with an object for each chain: chain_id, state_file, status (new,\n\
+                  active, retired, foreign, missing or bad), format (of a foreign file: filepv, tmkms or\n\
+                  horcrux), height (a string, as it may pass 2^53), round, step (none, proposal, prevote or\n\
+                  precommit), block_hash (null: none or not known), sign_bytes_known, problem. What is not\n\
+                  known is null.",
     },
     Command {
         words: &["state", "init"],
@@ -233,12 +277,84 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         words: &["state", "import"],
-        operands: "CHAIN INPUT",
-        count: 2..=2,
-        flags: &[CONFIG],
+        operands: "CHAIN INPUT...",
+        count: 2..=usize::MAX,
+        flags: &[CONFIG, FORCE, CHAIN_ID_AGAIN],
         about: "take over how far a chain is signed, from another program's state file",
         details: "Reads the state files of tmkms, of nodes (priv_validator_state.json), cosmos/kms and horcrux,\n\
-                  recognised by content. The watermark is only ever raised.",
+                  and our own, recognised by content. Of several (horcrux has two) the highest counts. The\n\
+                  watermark is only ever raised; a retired state signs again if INPUT is not below it.\n\
+                  --force lowers it, for a chain that began again from an earlier height; the chain id has to be\n\
+                  typed again, and the old state is kept beside the new one.",
+    },
+    Command {
+        words: &["state", "export"],
+        operands: "CHAIN OUTPUT",
+        count: 2..=2,
+        flags: &[
+            CONFIG,
+            PASSPHRASE_FD,
+            PASSPHRASE_FILE,
+            Flag {
+                short: Some('f'),
+                long: "format",
+                value: Some("FORMAT"),
+                about: "filepv (a node, cosmos/kms, horcrux) or tmkms; needed",
+            },
+            Flag {
+                short: None,
+                long: "keep",
+                value: None,
+                about: "do not retire this copy: then nobody may sign with the exported one",
+            },
+        ],
+        about: "hand a chain's state over to another program, and retire this copy",
+        details: "First this copy is retired, so that `start` refuses it, then OUTPUT is written (- is the\n\
+                  standard output). If something comes in between, nobody signs: run it again. A state that\n\
+                  lies at OUTPUT is kept as OUTPUT.old-FORMAT, unless it is higher: then nothing is done. The\n\
+                  key, if it is to move too, is yours to move. `state import` brings the state back.",
+    },
+    Command {
+        words: &["state", "retire"],
+        operands: "CHAIN",
+        count: 1..=1,
+        flags: &[CONFIG],
+        about: "make this copy of a chain's state refuse to sign",
+        details: "For a state that was copied elsewhere. `state export` of it still works, and `state import`\n\
+                  of a state that is not below it, or `state init` above it, makes it sign again.",
+    },
+    Command {
+        words: &["check"],
+        operands: "",
+        count: 0..=0,
+        flags: &[
+            CONFIG,
+            PASSPHRASE_FD,
+            PASSPHRASE_FILE,
+            JSON,
+            Flag {
+                short: None,
+                long: "dial",
+                value: None,
+                about: "also connect to every node, and say what it asks; nothing is signed",
+            },
+        ],
+        about: "find everything that `start` would refuse, and more, without signing",
+        details: "Writes nothing and dials nobody (but with --dial). Exit code as that of `start`; 0 with\n\
+                  warnings only. A signer that runs on a state is told and no problem; its connections are\n\
+                  not dialled, since a node serves one signer at a time.\n\
+                  --json prints an object: file, exit, problems and warnings (each with class, line, column,\n\
+                  message, cure), chains (chain_id, public_key, state_file, begins, height, round, step) and\n\
+                  dials (chain_id, addr, peer_id, asked, problem).",
+    },
+    Command {
+        words: &["completions"],
+        operands: "SHELL",
+        count: 1..=1,
+        flags: &[],
+        about: "print completions for bash, zsh or fish",
+        details: "bash: source <(tmkms completions bash). zsh: into a file _tmkms in $fpath. fish: into\n\
+                  ~/.config/fish/completions/tmkms.fish.",
     },
     Command {
         words: &["version"],
@@ -252,7 +368,12 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["help"],
         operands: "[COMMAND]",
         count: 0..=2,
-        flags: &[],
+        flags: &[Flag {
+            short: None,
+            long: "man",
+            value: None,
+            about: "all of it as a manual page: tmkms help --man | man -l -",
+        }],
         about: "explain a command",
         details: "",
     },
@@ -319,7 +440,7 @@ impl Command {
         .into())
     }
 
-    fn usage(&self) -> String {
+    pub(super) fn usage(&self) -> String {
         let mut usage = format!("tmkms {}", self.words.join(" "));
         if !self.flags.is_empty() {
             usage.push_str(" [FLAGS]");

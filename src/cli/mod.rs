@@ -1,8 +1,12 @@
 //! The process: parse, open everything, spawn, supervise, exit code.
 
+mod check;
 mod command;
+mod completions;
 mod exit;
 mod home;
+mod hook;
+mod manual;
 mod passphrase;
 mod plan;
 mod protect;
@@ -90,6 +94,7 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
     match command.words {
         ["init"] => home::run(&arguments),
         ["start"] => start::run(&arguments),
+        ["check"] => check::run(&arguments),
         ["softsign", "keygen"] => softsign::keygen(&arguments),
         ["softsign", "import"] => softsign::import(&arguments),
         ["softsign", "show"] => show::show(&arguments),
@@ -98,8 +103,15 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         ["state", "show"] => state::show(&arguments),
         ["state", "init"] => state::init(&arguments),
         ["state", "import"] => state::import(&arguments),
+        ["state", "export"] => state::export(&arguments),
+        ["state", "retire"] => state::retire(&arguments),
         ["version"] => {
             say(&format!("{VERSION}\n"));
+            Ok(Exit::Done)
+        }
+        ["completions"] => completions::run(&arguments),
+        ["help"] if arguments.has("man") => {
+            say(&manual::page());
             Ok(Exit::Done)
         }
         _ => help(&arguments.operands),

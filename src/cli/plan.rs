@@ -9,11 +9,11 @@ use crate::config::{Chain, Spanned, Validator};
 use crate::files::Identity;
 use crate::keys::Kept;
 use crate::store::mark::{self, Mark};
-use crate::store::{self, Claim, Found};
+use crate::store::{self, Claim, Found, OpenError};
 use crate::types::ChainId;
 
 /// A chain that can be started, with everything it needs held and nothing touched.
-pub(super) struct Planned<K> {
+pub(super) struct Planned<K = Kept> {
     pub(super) chain: Chain,
     pub(super) key: K,
     pub(super) key_file: Spanned<PathBuf>,
@@ -25,14 +25,38 @@ pub(super) struct Planned<K> {
 }
 
 /// A connection that can be started.
-pub(super) struct Dial<K> {
+pub(super) struct Dial<K = Kept> {
     pub(super) validator: Validator,
     pub(super) identity: Option<K>,
 }
 
-/// Looks at the configuration, the keys, the states and the locks. Writes nothing.
-pub(super) fn plan(file: &Path, report: &mut Report) -> (Vec<Planned<Kept>>, Vec<Dial<Kept>>) {
-    let Setup { config, keys } = setup::load(file, report);
+/// What a signer that runs on a state already is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Running {
+    /// In the way.
+    Refused,
+    /// Good to know.
+    Told,
+}
+
+/// Everything that was found in order.
+pub(super) struct Plan {
+    pub(super) chains: Vec<Planned>,
+    pub(super) dials: Vec<Dial>,
+    /// The chains for which a signer runs, if that is [`Running::Told`].
+    pub(super) running: Vec<ChainKey>,
+}
+
+/// Looks at the keys, the states and the locks. Writes nothing.
+pub(super) fn plan(setup: Setup, running: Running, report: &mut Report) -> Plan {
+    let Setup {
+        config,
+        keys,
+        strays,
+    } = setup;
+    for path in &strays {
+        let _ = setup::identity(path, &keys, report);
+    }
     let dials = config
         .validators
         .into_iter()
@@ -50,16 +74,30 @@ pub(super) fn plan(file: &Path, report: &mut Report) -> (Vec<Planned<Kept>>, Vec
         })
         .collect();
     let mut states = States::default();
-    let mut planned: Vec<Planned<Kept>> = Vec::new();
+    let mut plan = Plan {
+        chains: Vec::new(),
+        dials,
+        running: Vec::new(),
+    };
     for chain_key in keys {
-        if states.is_new(&chain_key.chain, report)
-            && let Some(chain) = plan_chain(chain_key, report)
-        {
-            planned.push(chain);
+        if !states.is_new(&chain_key.chain, report) {
+            continue;
+        }
+        if running == Running::Told && is_running(&chain_key) {
+            plan.running.push(chain_key);
+        } else if let Some(chain) = plan_chain(chain_key, report) {
+            plan.chains.push(chain);
         }
     }
-    one_beginning_each(&planned, report);
-    (planned, dials)
+    one_beginning_each(&plan.chains, report);
+    plan
+}
+
+/// Whether a process holds this very state. One that holds the key with another state is a rival.
+fn is_running(chain_key: &ChainKey) -> bool {
+    let ChainKey { chain, key, .. } = chain_key;
+    let found = store::find(&chain.state_file.value, &chain.id.value, &key.public_key());
+    matches!(found, Err(OpenError::Locked))
 }
 
 /// The state files of this configuration: a file that two chains name is held by the first.
@@ -91,7 +129,7 @@ impl States {
     }
 }
 
-fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Kept>> {
+fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
     let ChainKey { chain, key, path } = chain_key;
     let public_key = key.public_key();
     let claim = Claim::new(&public_key, &chain.id.value)
@@ -132,6 +170,7 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Kept>>
     let (claim, state) = (claim?, state?);
     let begin = match (&state, mark) {
         (Found::Missing(_), mark) => Some(beginning(mark, &chain, &path.value, report)?),
+        (Found::Foreign(_), _) if repair::unusable_directory(&chain, report) => return None,
         (Found::Ours(_) | Found::Foreign(_), _) => None,
     };
     Some(Planned {
@@ -159,7 +198,7 @@ fn beginning(
         file = quoted(report.file()),
         id = chain.id.value
     );
-    if repair::missing_directory(chain, report) {
+    if repair::unusable_directory(chain, report) {
         return None;
     }
     match mark {
@@ -208,9 +247,9 @@ fn beginning(
 }
 
 /// One mark begins one chain.
-fn one_beginning_each(planned: &[Planned<Kept>], report: &mut Report) {
+fn one_beginning_each(planned: &[Planned], report: &mut Report) {
     for (index, chain) in planned.iter().enumerate() {
-        let same = |other: &&Planned<Kept>| {
+        let same = |other: &&Planned| {
             other.begin.is_some()
                 && chain.begin.is_some()
                 && other.key.public_key() == chain.key.public_key()

@@ -8,6 +8,7 @@ use super::Exit;
 use super::report::{Report, quoted, with_cause};
 use crate::config::{
     self, Chain, Config, FileFormat, KeyFormat, KeyType, Position, Problem, Softsign, Spanned,
+    Strays,
 };
 use crate::files;
 use crate::keys::{self, ImportError, Kept, Prefix, Sealed};
@@ -17,6 +18,8 @@ use crate::types::PublicKey;
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) keys: Vec<ChainKey>,
+    /// Identities of validators that could not be read whole.
+    pub(super) strays: Vec<Spanned<PathBuf>>,
 }
 
 /// The consensus key of one chain.
@@ -28,7 +31,14 @@ pub(super) struct ChainKey {
 
 /// Reads the configuration and every consensus key; what is wrong goes into the report.
 pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
-    let config = read_config(file, report);
+    let Read { config, strays } = read_config(file, report);
+    for path in &strays.keys {
+        if let Some(bytes) = read_secret(path, Role::Consensus, report)
+            && let Err(error) = keys::read(&bytes)
+        {
+            bad_key(path, &error, report);
+        }
+    }
     let mut keys: Vec<ChainKey> = Vec::new();
     for provider in &config.softsign {
         if provider.key_type == KeyType::Account {
@@ -40,7 +50,19 @@ pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
         };
         // Looked at in any case, also if no chain can be read that it signs for.
         if let Err(error) = parse(&bytes, provider.key_format) {
-            bad_key(provider, &bytes, &error, report);
+            if provider.key_format == FileFormat::Json && keys::parse_seed(&bytes).is_ok() {
+                report.problem(
+                    Exit::Key,
+                    provider.path.position,
+                    format!(
+                        "{} is a base64 seed, not JSON",
+                        provider.path.value.display()
+                    ),
+                    "remove the line `key_format = \"json\"`".to_owned(),
+                );
+            } else {
+                bad_key(&provider.path, &error, report);
+            }
             continue;
         }
         for id in &provider.chain_ids {
@@ -61,10 +83,21 @@ pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
             }
         }
     }
-    Setup { config, keys }
+    Setup {
+        config,
+        keys,
+        strays: strays.identities,
+    }
 }
 
-fn read_config(file: &Path, report: &mut Report) -> Config {
+/// What could be read of the configuration.
+#[derive(Default)]
+struct Read {
+    config: Config,
+    strays: Strays,
+}
+
+fn read_config(file: &Path, report: &mut Report) -> Read {
     let text = match read_text(file) {
         Ok(text) => text,
         Err(error) => {
@@ -76,7 +109,7 @@ fn read_config(file: &Path, report: &mut Report) -> Config {
                     cure: "name it with -c FILE, or make one: tmkms init HOME".to_owned(),
                 },
             );
-            return Config::default();
+            return Read::default();
         }
     };
     let survey = config::survey(&text);
@@ -86,7 +119,10 @@ fn read_config(file: &Path, report: &mut Report) -> Config {
     for warning in survey.warnings {
         report.warning(warning);
     }
-    survey.config
+    Read {
+        config: survey.config,
+        strays: survey.strays,
+    }
 }
 
 /// The configuration may hold a password, so it is wiped; it need not be a secret.
@@ -187,16 +223,12 @@ fn parse(bytes: &[u8], format: FileFormat) -> Result<Kept, ImportError> {
     .map(Kept::Plain)
 }
 
-fn bad_key(provider: &Softsign, bytes: &[u8], error: &ImportError, report: &mut Report) {
-    let path = &provider.path;
-    let is_seed = provider.key_format == FileFormat::Json && keys::parse_seed(bytes).is_ok();
+fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
     report.problem(
         Exit::Key,
         path.position,
         format!("{} {error}", path.value.display()),
-        if is_seed {
-            "it is a base64 seed: remove the line `key_format = \"json\"`".to_owned()
-        } else if matches!(error, ImportError::Sealed(_)) {
+        if matches!(error, ImportError::Sealed(_)) {
             "take the file from a backup".to_owned()
         } else {
             format!(

@@ -17,7 +17,7 @@ use crate::keys::{self, Fingerprint, Kept, Sealed, SigningKey, Work};
 use crate::link::random;
 use crate::store::foreign;
 use crate::store::mark::{self, Mark};
-use crate::types::PublicKey;
+use crate::types::{ChainId, PublicKey};
 
 /// Where a node keeps its state, seen from the directory of its `priv_validator_key.json`.
 const NODE_STATE: &str = "../data/priv_validator_state.json";
@@ -87,6 +87,13 @@ pub(super) fn import(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         return Ok(Exit::Usage);
     };
     Ok(take_over(input.as_ref(), output.as_ref(), form, &prefixes))
+}
+
+/// Takes a key over in plain, with what is known of how far it has signed.
+pub(super) fn import_file(input: &Path, output: &Path) -> Exit {
+    Prefixes::of(&Arguments::default()).map_or(Exit::Usage, |prefixes| {
+        take_over(input, output, Form::Plain, &prefixes)
+    })
 }
 
 fn take_over(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -> Exit {
@@ -182,6 +189,15 @@ fn take_over(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -
         )),
     }
     Exit::Done
+}
+
+/// The chain that a node has signed for, as its own state beside its key shows.
+pub(super) fn chain_of(input: &Path) -> Option<ChainId> {
+    let (bytes, _) = files::read_foreign(input).ok()?;
+    let key = keys::parse(&bytes).ok()?.key.public_key();
+    let (watermark, _) = node_state(input, &key).ok()??;
+    let id = core::str::from_utf8(watermark.sign_bytes()?.chain_id()).ok()?;
+    ChainId::new(id).ok()
 }
 
 /// The node's own state beside the node's key, if there is one.

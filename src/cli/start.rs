@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::command::Arguments;
 use super::passphrase::Keyholder;
-use super::plan::{Dial, Planned, plan};
+use super::plan::{Dial, Plan, Planned, Running, plan};
 use super::protect;
 use super::report::{Report, complain};
-use super::{Exit, VERSION, config_path, setup, supervise, unlock};
+use super::{Exit, VERSION, config_path, hook, setup, supervise, unlock};
 use crate::backend::{Any, Softsign};
 use crate::keys::SigningKey;
 use crate::session::{Session, Terms};
@@ -23,12 +23,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     let file = config_path(arguments);
     let mut report = Report::new(&file);
     let locked = protect::lock_all();
-    let (planned, dials) = plan(&file, &mut report);
+    let setup = setup::load(&file, &mut report);
+    let Plan { chains, dials, .. } = plan(setup, Running::Refused, &mut report);
     if report.has_problems() {
         return Ok(report.finish());
     }
     // Nobody is asked for a passphrase before everything else is right.
-    let planned = unlock::chains(planned, &mut keyholder, &mut report);
+    let planned = unlock::chains(chains, &mut keyholder, &mut report);
     let dials = unlock::dials(dials, &mut keyholder, &mut report);
     drop(keyholder);
     if report.has_problems() {
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     for warning in report.warnings() {
         log::warn!(target: "tmkms::config", "{}: {warning}", file.display());
     }
-    Ok(match open(planned, dials) {
+    Ok(match open(planned, dials, &report) {
         Ok((sessions, claims)) => supervise::run(sessions, claims),
         Err(exit) => exit,
     })
@@ -50,12 +51,15 @@ type Opened = (Vec<Session>, Vec<Claim>);
 fn open(
     planned: Vec<Planned<SigningKey>>,
     dials: Vec<Dial<Arc<SigningKey>>>,
+    report: &Report,
 ) -> Result<Opened, Exit> {
     let mut signers: Vec<Arc<Signer>> = Vec::new();
     let mut claims = Vec::new();
+    // Every hook is run, so that all of what is wrong with them is seen at once.
+    let mut failed = None;
     for chain in planned {
         let path = chain.chain.state_file.value.clone();
-        let store =
+        let mut store =
             open_state(chain.state, chain.begin, chain.marked.as_deref()).map_err(|error| {
                 complain(
                     &format_args!("the state {}: {error}", path.display()),
@@ -73,6 +77,11 @@ fn open(
             "[{}] signed up to {} ({})",
             chain.chain.id.value, store.watermark().position(), path.display()
         );
+        if let Some(hook) = &chain.chain.state_hook
+            && let Err(exit) = hook::follow(hook, &chain.chain, &mut store, report)
+        {
+            failed = Some(exit);
+        }
         let extensions = match chain.chain.sign_extensions {
             Some(false) => Extensions::Skip,
             Some(true) | None => Extensions::Sign,
@@ -80,6 +89,9 @@ fn open(
         let backend = Any::Softsign(Softsign::new(chain.key));
         signers.push(Arc::new(Signer::new(store, backend, extensions)));
         claims.push(chain.claim);
+    }
+    if let Some(exit) = failed {
+        return Err(exit);
     }
     let sessions = dials
         .into_iter()

@@ -149,6 +149,10 @@ fn bytes_that_are_no_request_end_the_link_and_it_redials() {
             world.link = accept(&world.node, &mut world.signer);
             world.link.ping().unwrap();
         }
+        // Lines come in their order: with this one, all before it are there.
+        let vote = world.chain.prevote(1, 0);
+        world.sign(&vote);
+        world.signer.find(&["signed"], PATIENCE).unwrap();
         let lines = world.signer.lines();
         let told = lines.iter().filter(|line| line.contains("ERROR"));
         assert_eq!(told.count(), cases.len(), "{}", lines.join("\n"));

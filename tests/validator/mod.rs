@@ -61,7 +61,18 @@ impl Validator {
 
     /// Listens on `host:port`, as a node does that comes back after a restart.
     pub fn listen_tcp_at(addr: &str) -> io::Result<Self> {
-        Ok(Self::new(Listener::Tcp(TcpListener::bind(addr)?)))
+        let deadline = Instant::now() + REPLY_TIMEOUT;
+        loop {
+            match TcpListener::bind(addr) {
+                // A child that another thread is just spawning holds copies of all sockets up to its exec.
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline =>
+                {
+                    std::thread::yield_now();
+                }
+                listener => return Ok(Self::new(Listener::Tcp(listener?))),
+            }
+        }
     }
 
     /// Listens on a Unix socket at `path`, which must not exist and is removed on drop.
