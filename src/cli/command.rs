@@ -56,6 +56,24 @@ const VERBOSE: Flag = Flag {
     about: "debug messages as well",
 };
 
+const JSON: Flag = Flag {
+    short: None,
+    long: "json",
+    value: None,
+    about: "print JSON, for programs",
+};
+const FORCE: Flag = Flag {
+    short: None,
+    long: "force",
+    value: None,
+    about: "lower the watermark if INPUT is lower: two signatures for one height are then possible",
+};
+const CHAIN_ID_AGAIN: Flag = Flag {
+    short: None,
+    long: "chain-id-again",
+    value: Some("CHAIN"),
+    about: "goes with --force where there is no terminal to ask at",
+};
 const PASSPHRASE_FD: Flag = Flag {
     short: None,
     long: "passphrase-fd",
@@ -85,24 +103,6 @@ const PREFIX: Flag = Flag {
     long: "prefix",
     value: Some("PREFIX"),
     about: "bech32 prefix of the chain's accounts (default cosmos)",
-};
-const JSON: Flag = Flag {
-    short: None,
-    long: "json",
-    value: None,
-    about: "print JSON, for programs",
-};
-const FORCE: Flag = Flag {
-    short: None,
-    long: "force",
-    value: None,
-    about: "lower the watermark if INPUT is lower: two signatures for one height are then possible",
-};
-const CHAIN_ID_AGAIN: Flag = Flag {
-    short: None,
-    long: "chain-id-again",
-    value: Some("CHAIN"),
-    about: "goes with --force where there is no terminal to ask at",
 };
 
 /// Every command, in the order in which help lists them.
@@ -329,9 +329,9 @@ pub(super) const COMMANDS: &[Command] = &[
         count: 0..=0,
         flags: &[
             CONFIG,
+            JSON,
             PASSPHRASE_FD,
             PASSPHRASE_FILE,
-            JSON,
             Flag {
                 short: None,
                 long: "dial",

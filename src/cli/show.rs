@@ -119,10 +119,14 @@ impl Form {
 impl Prefixes {
     /// From `--prefix`, that of the chain's accounts: `cosmos` has `cosmosvalconspub` and `cosmosvalcons`.
     pub(super) fn of(arguments: &Arguments) -> Result<Self, lexopt::Error> {
-        let text = match arguments.value("prefix") {
+        Self::named(match arguments.value("prefix") {
             None => "cosmos",
             Some(text) => text.to_str().unwrap_or_default(),
-        };
+        })
+    }
+
+    /// Those that a chain makes from its accounts' prefix.
+    pub(super) fn named(text: &str) -> Result<Self, lexopt::Error> {
         let make = |end: &str| Prefix::new(&format!("{text}{end}")).ok();
         match (make("valconspub"), make("valcons")) {
             (Some(key), Some(address)) if !text.is_empty() => Ok(Self { key, address }),

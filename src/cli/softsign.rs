@@ -86,17 +86,22 @@ pub(super) fn import(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     let [input, output] = arguments.operands.as_slice() else {
         return Ok(Exit::Usage);
     };
-    Ok(take_over(input.as_ref(), output.as_ref(), form, &prefixes))
+    Ok(import_file(
+        Path::new(input),
+        Path::new(output),
+        form,
+        &prefixes,
+    ))
 }
 
-/// Takes a key over in plain, with what is known of how far it has signed.
-pub(super) fn import_file(input: &Path, output: &Path) -> Exit {
-    Prefixes::of(&Arguments::default()).map_or(Exit::Usage, |prefixes| {
-        take_over(input, output, Form::Plain, &prefixes)
-    })
+/// The same, as `init --key` does it.
+pub(super) fn import_plain(input: &Path, output: &Path) -> Result<Exit, lexopt::Error> {
+    let prefixes = Prefixes::named("cosmos")?;
+    Ok(import_file(input, output, Form::Plain, &prefixes))
 }
 
-fn take_over(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -> Exit {
+/// Takes a key over, with what is known of how far it has signed.
+fn import_file(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -> Exit {
     if let (Ok(from), Ok(to)) = (files::Identity::at(input), files::Identity::at(output))
         && from == to
     {

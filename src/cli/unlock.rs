@@ -12,7 +12,7 @@ use crate::keys::{Kept, SigningKey};
 
 /// Opens consensus keys; what does not open goes into the report.
 pub(super) fn chains(
-    planned: Vec<Planned>,
+    planned: Vec<Planned<Kept>>,
     keyholder: &mut Keyholder,
     report: &mut Report,
 ) -> Vec<Planned<SigningKey>> {
@@ -35,7 +35,7 @@ pub(super) fn chains(
 
 /// Opens identities; what does not open goes into the report.
 pub(super) fn dials(
-    dials: Vec<Dial>,
+    dials: Vec<Dial<Kept>>,
     keyholder: &mut Keyholder,
     report: &mut Report,
 ) -> Vec<Dial<Arc<SigningKey>>> {
@@ -58,7 +58,7 @@ pub(super) fn dials(
         .collect()
 }
 
-/// Opens a key that the configuration names; what does not open goes into the report.
+/// Opens one key; one that does not open goes into the report.
 pub(super) fn open(
     key: Kept,
     path: &Spanned<PathBuf>,

@@ -15,7 +15,7 @@ use super::state::look;
 use super::{Exit, config_path, repair, unlock};
 use crate::config::KeyFormat;
 use crate::guard::Position;
-use crate::keys::SigningKey;
+use crate::keys::{Kept, SigningKey};
 use crate::store::Found;
 use crate::types::{ChainId, PublicKey};
 use dial::Dialled;
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     // This also lets go of every lock: nothing below may keep a signer from starting.
     outlooks.extend(chains.into_iter().map(outlook));
     let dialled = if arguments.has("dial") {
-        // An encrypted identity greets nobody before it is opened.
+        // Only who shakes hands needs an identity: nobody is asked for a passphrase without need.
         let dials = unlock::dials(dials, &mut keyholder, &mut report);
         dial_all(dials, &outlooks, &mut report)
     } else {
@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     Ok(report.exit())
 }
 
-fn outlook(planned: Planned) -> Outlook {
+fn outlook(planned: Planned<Kept>) -> Outlook {
     let (begins, at) = match (&planned.state, &planned.begin) {
         (Found::Ours(ready), _) => (Begins::Goes, Some(ready.watermark().position())),
         (Found::Foreign(foreign), _) => (

@@ -131,7 +131,7 @@ fn export_one(
     }
     let text = match order.format {
         Format::FilePv => {
-            // Nothing is retired yet.
+            // Only this format carries a signature.
             let key = unlock::open(key, &path, keyholder, report).ok_or(Exit::Key)?;
             let mut backend = Any::Softsign(Softsign::new(key));
             let signature = signature(&mut leaving, &mut backend)?;
