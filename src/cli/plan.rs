@@ -49,7 +49,14 @@ pub(super) struct Plan {
 
 /// Looks at the keys, the states and the locks. Writes nothing.
 pub(super) fn plan(setup: Setup, running: Running, report: &mut Report) -> Plan {
-    let Setup { config, keys } = setup;
+    let Setup {
+        config,
+        keys,
+        strays,
+    } = setup;
+    for path in &strays {
+        let _ = setup::identity(path, &keys, report);
+    }
     let dials = config
         .validators
         .into_iter()

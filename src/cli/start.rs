@@ -76,6 +76,9 @@ fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
             let signer = signers
                 .iter()
                 .find(|signer| *signer.chain_id() == validator.chain_id.value)?;
+            if let Some(path) = validator.secret_key.as_ref().filter(|_| identity.is_some()) {
+                forget_mark(&path.value);
+            }
             if let Some(identity) = &identity {
                 log::info!(
                     target: "tmkms::connection::tcp",
@@ -142,5 +145,15 @@ fn open_state(
         }
         // `plan` reports it.
         (Found::Missing(_), None) => Err("it is missing".to_owned()),
+    }
+}
+
+/// `keygen` cannot know that its key will be an identity, which begins no state.
+fn forget_mark(identity: &Path) {
+    if let Err(error) = mark::remove(identity) {
+        log::warn!(
+            target: "tmkms::commands::start",
+            "{} could not be removed: {error}", mark::path(identity).display()
+        );
     }
 }

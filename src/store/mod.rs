@@ -2,7 +2,7 @@
 //!
 //! A commit is one `pwrite` of one sector into the older of two records and one `fdatasync`: no
 //! metadata changes, one device flush, and what it overwrites is stale. A power cut therefore always
-//! leaves two sound records; see [`record`] for the bytes.
+//! leaves two sound records; `record` has the bytes.
 //!
 //! ```text
 //! guard::judge ─ Permit ─▶ Store::commit ─▶ Committed ─▶ Backend::sign

@@ -224,7 +224,7 @@ fn what_is_no_state_is_told_apart() {
         look(&path),
         Err(OpenError::Damaged(Damage::Header))
     ));
-    fs::write(&path, &record::MAGIC[..]).unwrap();
+    fs::write(&path, record::MAGIC).unwrap();
     assert!(matches!(
         look(&path),
         Err(OpenError::Damaged(Damage::Length))

@@ -97,7 +97,7 @@ fn a_state_that_went_to_filepv_and_back_repeats_its_slot() {
     world.signer = world.scene.start();
     world.link = accept(&world.node, &mut world.signer);
     assert_eq!(world.sign(&vote).signature, first.signature);
-    world.refused(&vote.clone().with_block(crate::scene::other_block()));
+    world.refused(&vote.clone().with_block(Some(crate::scene::other_block())));
 }
 
 #[test]
