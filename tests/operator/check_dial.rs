@@ -84,6 +84,7 @@ fn a_node_that_is_not_there_is_a_problem_at_its_line() {
     scene.dial(&chain, &addr, "");
     let (code, printed) = scene.ends(&["check", "--dial"]);
     assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("tmkms.toml:15:8: "), "{printed}");
     assert!(printed.contains(&format!(": {addr}: ")), "{printed}");
     assert!(printed.contains("the node is not up"), "{printed}");
     assert!(!scene.home.state_file(&chain.id).exists());

@@ -1,10 +1,13 @@
 //! `state export` and `state retire`.
 
 use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use ct_codecs::{Base64, Encoder};
 
-use crate::scene::{PATIENCE, Socket, World, accept, refusal};
+use crate::scene::{BINARY, PATIENCE, Socket, World, accept, refusal};
 use crate::shelf::{Shelf, hex};
 
 #[test]
@@ -72,7 +75,7 @@ fn what_the_node_signed_since_comes_back_and_is_not_signed_again() {
     .unwrap();
     let printed = world.scene.tmkms(&["state", "import", &id, "out.json"]);
     assert!(
-        printed.contains("no longer retired: signs again from 5/0/1 to 9/0/2 on"),
+        printed.contains("no longer retired, raised from 5/0/1 to 9/0/2"),
         "{printed}"
     );
     world.signer = world.scene.start();
@@ -212,6 +215,45 @@ fn an_export_that_is_cut_short_leaves_nobody_signing_and_is_run_again() {
     assert!(shelf.read("out.json").contains("signature"));
 }
 
+/// Killed at any instant: the exported file is never there beside a copy that may still sign.
+#[test]
+fn no_kill_leaves_two_states_that_sign() {
+    let (shelf, _) = Shelf::signed("op_killed");
+    let mut cut_short = 0;
+    for round in 0..ROUNDS {
+        let mut exporting = Command::new(BINARY)
+            .args([
+                "state",
+                "export",
+                &shelf.chain.id,
+                "out.json",
+                "-f",
+                "filepv",
+            ])
+            .current_dir(shelf.path("."))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_micros(150) * round);
+        exporting.kill().unwrap();
+        exporting.wait().unwrap();
+        let is_there = shelf.path("out.json").exists();
+        let shown = shelf.shown();
+        if is_there {
+            assert_eq!(shown, "5/0/prevote retired", "round {round}");
+        } else {
+            cut_short += 1;
+            shelf.state("export", &["out.json", "-f", "filepv"]);
+        }
+        assert!(shelf.read("out.json").ends_with("\n}"));
+        shelf.state("import", &["out.json"]);
+        fs::remove_file(shelf.path("out.json")).unwrap();
+    }
+    assert!(cut_short > 0, "no export was cut short");
+}
+
+const ROUNDS: u32 = 40;
+
 #[test]
 fn a_copy_that_is_kept_starts() {
     let mut world = World::new("op_keep", Socket::Unix);
@@ -284,7 +326,7 @@ fn a_copy_that_was_retired_by_hand_starts_above_its_height_if_told_so() {
     let (code, printed) = init("6");
     assert_eq!(code, 0, "{printed}");
     assert!(
-        printed.contains("no longer retired: raised from 5/0/1 to 6/0/-"),
+        printed.contains("no longer retired, raised from 5/0/1 to 6/0/-"),
         "{printed}"
     );
     let mut signer = shelf.scene.start();

@@ -49,6 +49,7 @@ pub(super) fn look(keys: &[ChainKey], report: &mut Report) {
         around.look_at_medium(path, position, Content::State);
         around.look_at_directories(path, position);
         around.look_at_age(path, position, now);
+        around.look_at_pair(&key.path.value, path, position);
     }
 }
 
@@ -164,6 +165,23 @@ impl Around<'_> {
             ),
         };
         self.warn(position, format!("{} lies on {kind}", quoted(path)), why);
+    }
+
+    /// Run by root, for whom everything is readable: the user who runs `start` needs both.
+    fn look_at_pair(&mut self, key: &Path, state: &Path, position: Option<Position>) {
+        let owner = |path: &Path| path.metadata().ok().map(|metadata| metadata.uid());
+        if let (Some(of_key), Some(of_state)) = (owner(key), owner(state))
+            && of_key != of_state
+        {
+            self.warn(
+                position,
+                format!(
+                    "{} belongs to user {of_state}, and its key to user {of_key}",
+                    quoted(state)
+                ),
+                "give both to the user who runs `start`, with chown",
+            );
+        }
     }
 
     fn look_at_age(&mut self, path: &Path, position: Option<Position>, now: SystemTime) {
