@@ -13,24 +13,24 @@ pub(super) struct Command {
     /// `["softsign", "import"]`.
     pub(super) words: &'static [&'static str],
     /// What follows the flags, as help prints it.
-    operands: &'static str,
+    pub(super) operands: &'static str,
     /// How many operands there may be.
     count: core::ops::RangeInclusive<usize>,
-    flags: &'static [Flag],
+    pub(super) flags: &'static [Flag],
     /// One line.
-    about: &'static str,
+    pub(super) about: &'static str,
     /// What `help COMMAND` says besides.
-    details: &'static str,
+    pub(super) details: &'static str,
 }
 
 /// A flag of a command.
 #[derive(Debug)]
-struct Flag {
-    short: Option<char>,
-    long: &'static str,
+pub(super) struct Flag {
+    pub(super) short: Option<char>,
+    pub(super) long: &'static str,
     /// What the value is called in help; `None` for a switch.
-    value: Option<&'static str>,
-    about: &'static str,
+    pub(super) value: Option<&'static str>,
+    pub(super) about: &'static str,
 }
 
 /// A command line, taken apart.
@@ -81,15 +81,36 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["init"],
         operands: "HOME",
         count: 1..=1,
-        flags: &[Flag {
-            short: Some('n'),
-            long: "networks",
-            value: Some("LIST"),
-            about: "networks to configure, with commas: cosmoshub,osmosis,...",
-        }],
+        flags: &[
+            Flag {
+                short: Some('n'),
+                long: "networks",
+                value: Some("LIST"),
+                about: "networks to configure, with commas: cosmoshub,osmosis,...",
+            },
+            Flag {
+                short: None,
+                long: "chain-id",
+                value: Some("ID"),
+                about: "the chain to configure, if it is none of these",
+            },
+            Flag {
+                short: None,
+                long: "addr",
+                value: Some("ADDR"),
+                about: "the node's priv_validator_laddr, as it is reached from here",
+            },
+            Flag {
+                short: None,
+                long: "key",
+                value: Some("FILE"),
+                about: "the validator's priv_validator_key.json, to be imported as well",
+            },
+        ],
         about: "make a directory with a configuration and an identity key",
         details: "Makes HOME with secrets/ (0700), state/, schema/, tmkms.toml and secrets/kms-identity.key\n\
-                  (0600). What is there already is left as it is.",
+                  (0600). What is there already is left as it is. With --key, the chain need not be named if\n\
+                  the key lies in a node's directory and the node has signed with it.",
     },
     Command {
         words: &["start"],
@@ -242,6 +263,15 @@ pub(super) const COMMANDS: &[Command] = &[
                   dials (chain_id, addr, peer_id, asked, problem).",
     },
     Command {
+        words: &["completions"],
+        operands: "SHELL",
+        count: 1..=1,
+        flags: &[],
+        about: "print completions for bash, zsh or fish",
+        details: "bash: source <(tmkms completions bash). zsh: into a file _tmkms in $fpath. fish: into\n\
+                  ~/.config/fish/completions/tmkms.fish.",
+    },
+    Command {
         words: &["version"],
         operands: "",
         count: 0..=0,
@@ -253,7 +283,12 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["help"],
         operands: "[COMMAND]",
         count: 0..=2,
-        flags: &[],
+        flags: &[Flag {
+            short: None,
+            long: "man",
+            value: None,
+            about: "all of it as a manual page: tmkms help --man | man -l -",
+        }],
         about: "explain a command",
         details: "",
     },
@@ -320,7 +355,7 @@ impl Command {
         .into())
     }
 
-    fn usage(&self) -> String {
+    pub(super) fn usage(&self) -> String {
         let mut usage = format!("tmkms {}", self.words.join(" "));
         if !self.flags.is_empty() {
             usage.push_str(" [FLAGS]");

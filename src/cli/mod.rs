@@ -2,8 +2,11 @@
 
 mod check;
 mod command;
+mod completions;
 mod exit;
 mod home;
+mod hook;
+mod manual;
 mod plan;
 mod repair;
 mod report;
@@ -92,6 +95,11 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         ["state", "retire"] => state::retire(&arguments),
         ["version"] => {
             say(&format!("{VERSION}\n"));
+            Ok(Exit::Done)
+        }
+        ["completions"] => completions::run(&arguments),
+        ["help"] if arguments.has("man") => {
+            say(&manual::page());
             Ok(Exit::Done)
         }
         _ => help(&arguments.operands),

@@ -14,7 +14,7 @@ use crate::keys::{self, Fingerprint, SigningKey};
 use crate::link::random;
 use crate::store::foreign;
 use crate::store::mark::{self, Mark};
-use crate::types::PublicKey;
+use crate::types::{ChainId, PublicKey};
 
 /// Where a node keeps its state, seen from the directory of its `priv_validator_key.json`.
 const NODE_STATE: &str = "../data/priv_validator_state.json";
@@ -73,7 +73,11 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
     let [input, output] = arguments.operands.as_slice() else {
         return Exit::Usage;
     };
-    let (input, output) = (Path::new(input), Path::new(output));
+    import_file(Path::new(input), Path::new(output))
+}
+
+/// Takes a key over, with what is known of how far it has signed.
+pub(super) fn import_file(input: &Path, output: &Path) -> Exit {
     if let (Ok(from), Ok(to)) = (files::Identity::at(input), files::Identity::at(output))
         && from == to
     {
@@ -148,6 +152,15 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
         )),
     }
     Exit::Done
+}
+
+/// The chain that a node has signed for, as its own state beside its key shows.
+pub(super) fn chain_of(input: &Path) -> Option<ChainId> {
+    let (bytes, _) = files::read_foreign(input).ok()?;
+    let key = keys::parse(&bytes).ok()?.key.public_key();
+    let (watermark, _) = node_state(input, &key).ok()??;
+    let id = core::str::from_utf8(watermark.sign_bytes()?.chain_id()).ok()?;
+    ChainId::new(id).ok()
 }
 
 /// The node's own state beside the node's key, if there is one.

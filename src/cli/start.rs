@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::command::Arguments;
 use super::plan::{Dial, Plan, Planned, Running, plan};
 use super::report::{Report, complain};
-use super::{Exit, VERSION, config_path, setup, supervise};
+use super::{Exit, VERSION, config_path, hook, setup, supervise};
 use crate::backend::{Any, Softsign};
 use crate::session::{Session, Terms};
 use crate::signer::{Extensions, Signer};
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     for warning in report.warnings() {
         log::warn!(target: "tmkms::config", "{}: {warning}", file.display());
     }
-    match open(chains, dials) {
+    match open(chains, dials, &report) {
         Ok((sessions, claims)) => supervise::run(sessions, claims),
         Err(exit) => exit,
     }
@@ -35,12 +35,14 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 type Opened = (Vec<Session>, Vec<Claim>);
 
 /// Opens every state, and makes those that may begin. From here on files change.
-fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
+fn open(planned: Vec<Planned>, dials: Vec<Dial>, report: &Report) -> Result<Opened, Exit> {
     let mut signers: Vec<Arc<Signer>> = Vec::new();
     let mut claims = Vec::new();
+    // Every hook is run, so that all of what is wrong with them is seen at once.
+    let mut failed = None;
     for chain in planned {
         let path = chain.chain.state_file.value.clone();
-        let store =
+        let mut store =
             open_state(chain.state, chain.begin, chain.marked.as_deref()).map_err(|error| {
                 complain(
                     &format_args!("the state {}: {error}", path.display()),
@@ -58,6 +60,11 @@ fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
             "[{}] signed up to {} ({})",
             chain.chain.id.value, store.watermark().position(), path.display()
         );
+        if let Some(hook) = &chain.chain.state_hook
+            && let Err(exit) = hook::follow(hook, &chain.chain, &mut store, report)
+        {
+            failed = Some(exit);
+        }
         let extensions = match chain.chain.sign_extensions {
             Some(false) => Extensions::Skip,
             Some(true) | None => Extensions::Sign,
@@ -65,6 +72,9 @@ fn open(planned: Vec<Planned>, dials: Vec<Dial>) -> Result<Opened, Exit> {
         let backend = Any::Softsign(Softsign::new(chain.key));
         signers.push(Arc::new(Signer::new(store, backend, extensions)));
         claims.push(chain.claim);
+    }
+    if let Some(exit) = failed {
+        return Err(exit);
     }
     let sessions = dials
         .into_iter()

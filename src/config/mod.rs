@@ -15,6 +15,7 @@ mod address;
 mod chain;
 mod check;
 mod field;
+mod hook;
 mod provider;
 mod report;
 mod section;
@@ -28,11 +29,12 @@ use section::{Key, Reported, Section, Shape};
 pub use address::{Address, UNIX_PATH_MAX_LEN};
 pub use chain::{Chain, KeyFormat};
 pub use field::PATH_MAX_LEN;
+pub use hook::{HOOK_TIMEOUT_DEFAULT, StateHook};
 pub use provider::{
     Adapter, ConnectorServer, DsmKey, DsmKeyName, FileFormat, Fortanixdsm, KeyType, Ledgertm,
     Password, Secret, Softsign, Yubihsm, YubihsmKey,
 };
-pub use template::{NETWORKS, Network, UnknownNetwork, networks, template};
+pub use template::{Draft, NETWORKS, Network, UnknownNetwork, networks, template};
 pub use validator::{TIMEOUT_DEFAULT, TIMEOUT_MAX, Validator};
 
 /// The longest configuration in bytes. A chain takes about 600 of them: room for a thousand chains.

@@ -1,4 +1,5 @@
-//! What an operator types before, after and between signing: the state moved in and out, and `check`.
+//! What an operator does around signing, tried on the real binary: the state moved in and out, `check`,
+//! hooks, a home, completions, the unit, and what the log says when something is wrong.
 
 #![allow(
     unreachable_pub,
@@ -11,13 +12,16 @@ mod validator;
 #[path = "../signing/scene.rs"]
 #[allow(
     dead_code,
-    reason = "one module for two tests, neither of which uses all of it"
+    reason = "one module for several tests, none of which uses all of it"
 )]
 mod scene;
 
 mod check;
 mod check_dial;
+mod completions;
 mod export;
+mod hook;
 mod import;
+mod init;
 mod shelf;
 mod show;
