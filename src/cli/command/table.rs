@@ -232,7 +232,8 @@ pub(in crate::cli) const COMMANDS: &[Command] = &[
         about: "make the state of a key that has never signed, or begin at a height",
         details: "Without --height, only for a key that has never signed: a key that has needs `state import`, or\n\
                   --height with a height above any that it may have signed. A sound state is left as it is. A\n\
-                  damaged one is kept beside the new one, which then needs --height.",
+                  damaged one is kept beside the new one, which then needs --height. With a --height above it, a\n\
+                  retired one signs again.",
     },
     Command {
         words: &["state", "import"],
@@ -303,8 +304,9 @@ pub(in crate::cli) const COMMANDS: &[Command] = &[
                   warnings only. A signer that runs on a state is told and no problem; its connections are\n\
                   not dialled, since a node serves one signer at a time.\n\
                   --json prints an object: file, exit, problems and warnings (each with class, line, column,\n\
-                  message, cure), chains (chain_id, public_key, state_file, begins, height, round, step) and\n\
-                  dials (chain_id, addr, peer_id, asked, problem).",
+                  message, cure), chains (chain_id, public_key, state_file, begins: state, new, running, tmkms,\n\
+                  filepv or horcrux, height, round, step) and dials (chain_id, addr, skipped, peer_id, asked,\n\
+                  problem).",
     },
     Command {
         words: &["completions"],
