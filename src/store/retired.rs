@@ -25,6 +25,12 @@ pub struct Retired {
 }
 
 /// A state that is handed over: it commits nothing any more.
+///
+/// ```compile_fail
+/// fn sign_on(mut leaving: tmkms::store::Leaving, permit: tmkms::guard::Permit) {
+///     let _ = leaving.commit(permit);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Leaving {
     store: Store,
@@ -100,8 +106,9 @@ impl Ready {
             ..self.contents.header.clone()
         };
         let mut old = self.open()?.leave();
-        old.retire().map_err(as_open_error)?;
         let kept = keep(&path, "replaced")?;
+        // Under both of its names, and before the new one can sign.
+        old.retire().map_err(as_open_error)?;
         // The lock on the old file is held until the new one is locked.
         let store = make(&path, &header, watermark, files::replace_atomic)?;
         Ok(Adopted { store, kept })

@@ -159,6 +159,40 @@ fn warnings_alone_end_well() {
 }
 
 #[test]
+fn a_hook_is_looked_at_and_not_run() {
+    for (name, more, code, part) in [
+        (
+            "op_hook_gone",
+            "",
+            5,
+            "is no program that this user may run",
+        ),
+        ("op_hook_open", ", fail_closed = false", 0, "is no program"),
+        (
+            "op_hook_wide",
+            "",
+            0,
+            "others than its owner may change its `state_hook`",
+        ),
+    ] {
+        let scene = Scene::new(name);
+        let hook = scene.home.path("hook");
+        let cmd = format!("state_hook = {{ cmd = [\"{}\"]{more} }}", hook.display());
+        let chain = scene.chain(&format!("{name}-1"), &cmd);
+        scene.dial(&chain, "unix:///nobody/listens.sock", "");
+        scene.tmkms(&["state", "init"]);
+        if name == "op_hook_wide" {
+            fs::write(&hook, "#!/bin/sh\ntouch ran\necho 7\n").unwrap();
+            set_mode(&hook, 0o777);
+        }
+        let (ended, printed) = scene.ends(&["check"]);
+        assert_eq!(ended, code, "{printed}");
+        assert!(printed.contains(part), "{printed}");
+        assert!(!scene.home.path("ran").exists());
+    }
+}
+
+#[test]
 fn a_state_in_memory_is_warned_of() {
     let memory = Path::new("/dev/shm");
     if !memory.is_dir() {

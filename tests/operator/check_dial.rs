@@ -3,6 +3,8 @@
 use std::sync::mpsc;
 use std::thread;
 
+use nojson::RawJson;
+
 use crate::scene::{BOTH, Chain, PATIENCE, Scene, Socket};
 use crate::validator::{Connection, Validator};
 
@@ -57,6 +59,29 @@ fn says_the_peer_and_what_it_asks_and_signs_nothing() {
 }
 
 #[test]
+fn json_has_the_peer_and_what_it_asked() {
+    let scene = Scene::new("op_dial_json");
+    let chain = scene.chain("op_dial_json-1", "");
+    let node = scene.node(&chain, Socket::Tcp, "");
+    let peer = node.node_id().to_string();
+    let asking = thread::spawn(move || {
+        let mut link = node.accept(PATIENCE).unwrap();
+        link.ping().unwrap();
+    });
+    let printed = scene.tmkms(&["check", "--dial", "--json"]);
+    asking.join().unwrap();
+    let json = RawJson::parse(&printed).unwrap();
+    let dials = json.value().to_member("dials").unwrap().required().unwrap();
+    let dial = dials.to_array().unwrap().next().unwrap();
+    let get = |name: &str| dial.to_member(name).unwrap().required().unwrap();
+    assert_eq!(get("chain_id").as_raw_str(), "\"op_dial_json-1\"");
+    assert_eq!(get("peer_id").as_raw_str(), format!("\"{peer}\""));
+    assert_eq!(get("skipped").as_raw_str(), "false");
+    assert_eq!(get("problem").as_raw_str(), "null");
+    assert!(get("asked").as_raw_str().contains("\"a ping\""));
+}
+
+#[test]
 fn a_ping_is_enough() {
     let (_, _, (code, printed)) = dialled("op_pings", Socket::Tcp, |_, link| link.ping().unwrap());
     assert_eq!(code, 0, "{printed}");
@@ -84,6 +109,7 @@ fn a_node_that_is_not_there_is_a_problem_at_its_line() {
     scene.dial(&chain, &addr, "");
     let (code, printed) = scene.ends(&["check", "--dial"]);
     assert_eq!(code, 1, "{printed}");
+    assert!(printed.contains("tmkms.toml:15:8: "), "{printed}");
     assert!(printed.contains(&format!(": {addr}: ")), "{printed}");
     assert!(printed.contains("the node is not up"), "{printed}");
     assert!(!scene.home.state_file(&chain.id).exists());

@@ -1,10 +1,14 @@
 //! `state export` and `state retire`.
 
 use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use ct_codecs::{Base64, Encoder};
+use tmkms::keys::SigningKey;
 
-use crate::scene::{PATIENCE, Socket, World, accept, refusal};
+use crate::scene::{BINARY, PATIENCE, Scene, Socket, World, accept, refusal};
 use crate::shelf::{Shelf, hex};
 
 #[test]
@@ -72,7 +76,7 @@ fn what_the_node_signed_since_comes_back_and_is_not_signed_again() {
     .unwrap();
     let printed = world.scene.tmkms(&["state", "import", &id, "out.json"]);
     assert!(
-        printed.contains("no longer retired: signs again from 5/0/1 to 9/0/2 on"),
+        printed.contains("no longer retired, raised from 5/0/1 to 9/0/2"),
         "{printed}"
     );
     world.signer = world.scene.start();
@@ -213,6 +217,112 @@ fn an_export_that_is_cut_short_leaves_nobody_signing_and_is_run_again() {
 }
 
 #[test]
+fn a_state_that_follows_its_node_is_exported_as_far_as_the_node_signed() {
+    let scene = Scene::new("op_follows");
+    let node = scene.home.path("node");
+    for folder in ["config", "data"] {
+        fs::create_dir_all(node.join(folder)).unwrap();
+    }
+    let key = SigningKey::from_seed(&[5; 32]).unwrap();
+    let pair = [[5; 32], key.public_key().0].concat();
+    fs::write(
+        node.join("config/priv_validator_key.json"),
+        format!(
+            r#"{{"address":"{}","pub_key":{{"type":"tendermint/PubKeyEd25519","value":"{}"}},"priv_key":{{"type":"tendermint/PrivKeyEd25519","value":"{}"}}}}"#,
+            // Both are the beginning of the key's hash.
+            key.public_key().node_id().to_string().to_uppercase(),
+            Base64::encode_to_string(key.public_key().0).unwrap(),
+            Base64::encode_to_string(pair).unwrap()
+        ),
+    )
+    .unwrap();
+    let its_state = node.join("data/priv_validator_state.json");
+    let at = |height: u32| {
+        let text = format!(r#"{{"height":"{height}","round":0,"step":3}}"#);
+        fs::write(&its_state, text).unwrap();
+    };
+    at(100);
+    scene.home.chain("op_follows-1", "").unwrap();
+    let key_file = scene.home.key_file("op_follows-1");
+    scene.tmkms(&[
+        "softsign",
+        "import",
+        "node/config/priv_validator_key.json",
+        key_file.to_str().unwrap(),
+    ]);
+    let addr = "unix:///nobody/listens.sock";
+    scene.home.validator("op_follows-1", addr, "").unwrap();
+    let mut signer = scene.start();
+    signer.wait_for("signed up to 100/0/2", PATIENCE).unwrap();
+    signer.kill().unwrap();
+
+    // The node is still signing by itself.
+    at(200);
+    let export = [
+        "state",
+        "export",
+        "op_follows-1",
+        "out.json",
+        "-f",
+        "filepv",
+    ];
+    let printed = scene.tmkms(&export);
+    assert!(printed.contains("signed up to 200/0/2"), "{printed}");
+}
+
+#[test]
+fn a_foreign_state_that_was_never_taken_over_is_converted() {
+    let shelf = Shelf::at("op_foreign", 3);
+    let state = shelf.scene.home.state_file(&shelf.chain.id);
+    fs::write(&state, r#"{"height":"50","round":1,"step":2}"#).unwrap();
+    shelf.state("export", &["out.json", "-f", "tmkms"]);
+    assert_eq!(
+        shelf.read("out.json"),
+        r#"{"height":"50","round":"1","step":1,"block_id":null}"#
+    );
+    assert_eq!(shelf.shown(), "50/1/prevote retired");
+}
+
+/// Killed at any instant: the exported file is never there beside a copy that may still sign.
+#[test]
+fn no_kill_leaves_two_states_that_sign() {
+    let (shelf, _) = Shelf::signed("op_killed");
+    let mut cut_short = 0;
+    for round in 0..ROUNDS {
+        let mut exporting = Command::new(BINARY)
+            .args([
+                "state",
+                "export",
+                &shelf.chain.id,
+                "out.json",
+                "-f",
+                "filepv",
+            ])
+            .current_dir(shelf.path("."))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_micros(150) * round);
+        exporting.kill().unwrap();
+        exporting.wait().unwrap();
+        let is_there = shelf.path("out.json").exists();
+        let shown = shelf.shown();
+        if is_there {
+            assert_eq!(shown, "5/0/prevote retired", "round {round}");
+        } else {
+            cut_short += 1;
+            shelf.state("export", &["out.json", "-f", "filepv"]);
+        }
+        assert!(shelf.read("out.json").ends_with("\n}"));
+        shelf.state("import", &["out.json"]);
+        fs::remove_file(shelf.path("out.json")).unwrap();
+    }
+    assert!(cut_short > 0, "no export was cut short");
+}
+
+const ROUNDS: u32 = 40;
+
+#[test]
 fn a_copy_that_is_kept_starts() {
     let mut world = World::new("op_keep", Socket::Unix);
     world.sign(&world.chain.prevote(5, 0));
@@ -284,7 +394,7 @@ fn a_copy_that_was_retired_by_hand_starts_above_its_height_if_told_so() {
     let (code, printed) = init("6");
     assert_eq!(code, 0, "{printed}");
     assert!(
-        printed.contains("no longer retired: raised from 5/0/1 to 6/0/-"),
+        printed.contains("no longer retired, raised from 5/0/1 to 6/0/-"),
         "{printed}"
     );
     let mut signer = shelf.scene.start();

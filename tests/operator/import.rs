@@ -32,6 +32,23 @@ fn of_the_two_files_of_horcrux_the_higher_counts_in_either_order() {
 }
 
 #[test]
+fn of_two_files_that_disagree_about_a_slot_neither_is_believed() {
+    for (name, order) in [
+        ("op_differ_a", ["known.json", "bare.json"]),
+        ("op_differ_b", ["bare.json", "known.json"]),
+    ] {
+        let (shelf, _) = Shelf::signed(name);
+        shelf.state("export", &["known.json", "-f", "filepv"]);
+        shelf.state("export", &["bare.json", "-f", "tmkms"]);
+        fs::remove_file(shelf.scene.home.state_file(&shelf.chain.id)).unwrap();
+        shelf.state("import", &order);
+        let shown = shelf.scene.tmkms(&["state", "show", "--json"]);
+        assert!(shown.contains("\"sign_bytes_known\": false"), "{shown}");
+        assert_eq!(shelf.shown(), "5/0/prevote new");
+    }
+}
+
+#[test]
 fn one_bad_file_of_several_stops_the_import() {
     let shelf = Shelf::at("op_one_bad", 3);
     shelf.write("leader.json", LEADER);

@@ -59,7 +59,7 @@ impl DisplayJson for Outlook {
         f.object(|f| {
             f.member("chain_id", self.chain_id.as_str())?;
             f.member("public_key", self.public_key.to_hex())?;
-            f.member("state_file", &self.state_file)?;
+            f.member("state_file", self.state_file.display().to_string())?;
             f.member(
                 "begins",
                 match self.begins {

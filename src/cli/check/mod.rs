@@ -4,18 +4,18 @@ mod dial;
 mod json;
 mod surroundings;
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use super::command::Arguments;
 use super::passphrase::Keyholder;
-use super::plan::{self, Dial, Plan, Planned, Running};
+use super::plan::{self, Plan, Planned, Running};
 use super::report::{Report, complain, quoted, say, warn};
 use super::setup::{self, ChainKey};
 use super::state::look;
 use super::{Exit, config_path, repair, unlock};
 use crate::config::KeyFormat;
 use crate::guard::Position;
-use crate::keys::{Kept, SigningKey};
+use crate::keys::Kept;
 use crate::store::Found;
 use crate::types::{ChainId, PublicKey};
 use dial::Dialled;
@@ -25,7 +25,7 @@ struct Outlook {
     chain_id: ChainId,
     public_key: PublicKey,
     key_format: KeyFormat,
-    state_file: String,
+    state_file: PathBuf,
     begins: Begins,
     at: Option<Position>,
 }
@@ -48,6 +48,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     let mut report = Report::new(&file);
     let setup = setup::load(&file, &mut report);
     surroundings::look(&setup.keys, &mut report);
+    let known: Vec<(ChainId, PublicKey)> = setup
+        .keys
+        .iter()
+        .map(|key| (key.chain.id.value, key.key.public_key()))
+        .collect();
     let Plan {
         chains,
         dials,
@@ -62,7 +67,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     let dialled = if arguments.has("dial") {
         // Only who shakes hands needs an identity: nobody is asked for a passphrase without need.
         let dials = unlock::dials(dials, &mut keyholder, &mut report);
-        dial_all(dials, &outlooks, &mut report)
+        let is_running = |id| running.iter().any(|chain| chain.chain.id.value == id);
+        let dials = dials
+            .into_iter()
+            .filter_map(|dial| {
+                let id = dial.validator.chain_id.value;
+                let (_, key) = known.iter().find(|(chain, _)| *chain == id)?;
+                Some((dial, *key, is_running(id)))
+            })
+            .collect();
+        dial::dial_all(dials, &mut report)
     } else {
         Vec::new()
     };
@@ -94,7 +108,7 @@ fn outlook(planned: Planned<Kept>) -> Outlook {
         chain_id: planned.chain.id.value,
         public_key: planned.key.public_key(),
         key_format: planned.chain.key_format,
-        state_file: quoted(&planned.chain.state_file.value),
+        state_file: planned.chain.state_file.value,
         begins,
         at,
     }
@@ -110,27 +124,10 @@ fn running_outlook(chain_key: &ChainKey, report: &mut Report) -> Option<Outlook>
         chain_id: chain.id.value,
         public_key: key.public_key(),
         key_format: chain.key_format.clone(),
-        state_file: quoted(&chain.state_file.value),
+        state_file: chain.state_file.value.clone(),
         begins: Begins::Runs,
         at: state.map(|state| state.watermark.position()),
     })
-}
-
-fn dial_all(
-    dials: Vec<Dial<Arc<SigningKey>>>,
-    outlooks: &[Outlook],
-    report: &mut Report,
-) -> Vec<Dialled> {
-    let dials = dials
-        .into_iter()
-        .filter_map(|dial| {
-            let id = dial.validator.chain_id.value;
-            let chain = outlooks.iter().find(|chain| chain.chain_id == id)?;
-            let skip = matches!(chain.begins, Begins::Runs);
-            Some((dial, chain.public_key, skip))
-        })
-        .collect();
-    dial::dial_all(dials, report)
 }
 
 fn print(report: &mut Report, outlooks: &[Outlook], dialled: &[Dialled]) {
@@ -153,7 +150,7 @@ fn print(report: &mut Report, outlooks: &[Outlook], dialled: &[Dialled]) {
         say(&format!(
             "{}: {begins} ({})\n{}: the key is {}\n",
             chain.chain_id,
-            chain.state_file,
+            quoted(&chain.state_file),
             chain.chain_id,
             setup::display(&chain.public_key, &chain.key_format)
         ));

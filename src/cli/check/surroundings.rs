@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::super::Exit;
 use super::super::report::{Report, quoted};
 use super::super::setup::ChainKey;
-use crate::config::{Position, Problem};
+use crate::config::{Position, Problem, StateHook};
 use crate::files::{self, Medium};
 
 /// The beginning of 2024, 19,723 days after 1970's: a clock that is behind it was never set.
@@ -49,6 +49,10 @@ pub(super) fn look(keys: &[ChainKey], report: &mut Report) {
         around.look_at_medium(path, position, Content::State);
         around.look_at_directories(path, position);
         around.look_at_age(path, position, now);
+        around.look_at_pair(&key.path.value, path, position);
+        if let Some(hook) = &key.chain.state_hook {
+            around.look_at_hook(hook, key.chain.id.position);
+        }
     }
 }
 
@@ -166,6 +170,45 @@ impl Around<'_> {
         self.warn(position, format!("{} lies on {kind}", quoted(path)), why);
     }
 
+    /// Run by root, for whom everything is readable: the user who runs `start` needs both.
+    fn look_at_pair(&mut self, key: &Path, state: &Path, position: Option<Position>) {
+        let owner = |path: &Path| path.metadata().ok().map(|metadata| metadata.uid());
+        if let (Some(of_key), Some(of_state)) = (owner(key), owner(state))
+            && of_key != of_state
+        {
+            self.warn(
+                position,
+                format!(
+                    "{} belongs to user {of_state}, and its key to user {of_key}",
+                    quoted(state)
+                ),
+                "give both to the user who runs `start`, with chown",
+            );
+        }
+    }
+
+    /// The program of a hook, which `start` runs and this does not.
+    fn look_at_hook(&mut self, hook: &StateHook, position: Position) {
+        let Some(program) = find_program(&hook.program) else {
+            let problem = Problem {
+                position: Some(position),
+                message: format!(
+                    "its `state_hook`, {}, is no program that this user may run",
+                    quoted(Path::new(&hook.program))
+                ),
+                cure: "write its whole path, and chmod +x it".to_owned(),
+            };
+            if hook.fail_closed {
+                self.report.add(Exit::State, problem);
+            } else {
+                self.report.warning(problem);
+            }
+            return;
+        };
+        self.look_at_writable(&program, Some(position), "its `state_hook`");
+        self.look_at_owners(&program, Some(position));
+    }
+
     fn look_at_age(&mut self, path: &Path, position: Option<Position>, now: SystemTime) {
         let Ok(written) = path.metadata().and_then(|metadata| metadata.modified()) else {
             return;
@@ -181,6 +224,19 @@ impl Around<'_> {
             );
         }
     }
+}
+
+/// The file behind a command, found on `PATH` if it has no slash.
+fn find_program(program: &str) -> Option<PathBuf> {
+    let may_run = |path: &Path| {
+        path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    };
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(|path| may_run(path));
+    }
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|directory| directory.join(program))
+        .find(|path| may_run(path))
 }
 
 /// Whether a file and its directory have one owner, as a service user's have.

@@ -81,9 +81,16 @@ fn highest(inputs: &[OsString], chain_key: &ChainKey) -> Result<Watermark, Exit>
     let mut highest: Option<(Watermark, &Path)> = None;
     for input in inputs.iter().map(Path::new) {
         let watermark = read(input, chain_key)?;
-        if highest.is_none_or(|(other, _)| watermark.position() > other.position()) {
-            highest = Some((watermark, input));
-        }
+        highest = Some(match highest {
+            Some((other, path)) if other.position() > watermark.position() => (other, path),
+            // What was signed there is known only if all say the same.
+            Some((other, path))
+                if other.position() == watermark.position() && other != watermark =>
+            {
+                (Watermark::at(other.position()), path)
+            }
+            _ => (watermark, input),
+        });
     }
     let Some((watermark, input)) = highest else {
         return Err(Exit::Usage);
@@ -179,9 +186,14 @@ fn bring_back(
         let store = retired
             .reinstate(watermark)
             .map_err(|error| open_exit(&error))?;
+        let new = store.watermark().position();
+        let what = if new > old {
+            format!("raised from {old} to {new}")
+        } else {
+            format!("still signed up to {new}")
+        };
         return Ok(format!(
-            "no longer retired: signs again from {old} to {} on; nobody else may sign with this key now",
-            store.watermark().position()
+            "no longer retired, {what}; nobody else may sign with this key now"
         ));
     }
     if wish.is_force() {

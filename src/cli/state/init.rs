@@ -73,7 +73,7 @@ fn init_one(
                 .reinstate(&Watermark::at(begin))
                 .map_err(|error| open_exit(&error))?;
             Ok(format!(
-                "no longer retired: raised from {old} to {}; nobody else may sign with this key now",
+                "no longer retired, raised from {old} to {}; nobody else may sign with this key now",
                 store.watermark().position()
             ))
         }
