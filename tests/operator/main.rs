@@ -15,3 +15,5 @@ mod scene;
 mod completions;
 mod hook;
 mod init;
+mod install;
+mod unit;
