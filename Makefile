@@ -2,7 +2,8 @@
 CARGO ?= cargo
 RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clippy::indexing_slicing \
 	-A clippy::string_slice -A clippy::arithmetic_side_effects -A clippy::as_conversions \
-	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub
+	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub \
+	-A clippy::similar_names -A clippy::large_types_passed_by_value -A clippy::cast_possible_truncation
 
 .PHONY: all check demo fmt lint test doc
 all check: fmt lint test doc

@@ -56,6 +56,25 @@ const VERBOSE: Flag = Flag {
     about: "debug messages as well",
 };
 
+const JSON: Flag = Flag {
+    short: None,
+    long: "json",
+    value: None,
+    about: "print JSON, for programs",
+};
+const FORCE: Flag = Flag {
+    short: None,
+    long: "force",
+    value: None,
+    about: "lower the watermark if INPUT is lower: two signatures for one height are then possible",
+};
+const CHAIN_ID_AGAIN: Flag = Flag {
+    short: None,
+    long: "chain-id-again",
+    value: Some("CHAIN"),
+    about: "goes with --force where there is no terminal to ask at",
+};
+
 /// Every command, in the order in which help lists them.
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -136,9 +155,14 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["state", "show"],
         operands: "[CHAIN...]",
         count: 0..=usize::MAX,
-        flags: &[CONFIG],
+        flags: &[CONFIG, JSON],
         about: "print how far each chain is signed",
-        details: "Reads without a lock, so it works while a signer runs. CHAIN: all, if none is named.",
+        details: "Reads without a lock, so it works while a signer runs. CHAIN: all, if none is named.\n\
+                  --json prints one array with an object for each chain: chain_id, state_file, status (new,\n\
+                  active, retired, foreign, missing or bad), format (of a foreign file: filepv, tmkms or\n\
+                  horcrux), height (a string, as it may pass 2^53), round, step (none, proposal, prevote or\n\
+                  precommit), block_hash (null: none or not known), sign_bytes_known, problem. What is not\n\
+                  known is null.",
     },
     Command {
         words: &["state", "init"],
@@ -172,12 +196,71 @@ pub(super) const COMMANDS: &[Command] = &[
     },
     Command {
         words: &["state", "import"],
-        operands: "CHAIN INPUT",
-        count: 2..=2,
-        flags: &[CONFIG],
+        operands: "CHAIN INPUT...",
+        count: 2..=usize::MAX,
+        flags: &[CONFIG, FORCE, CHAIN_ID_AGAIN],
         about: "take over how far a chain is signed, from another program's state file",
         details: "Reads the state files of tmkms, of nodes (priv_validator_state.json), cosmos/kms and horcrux,\n\
-                  recognised by content. The watermark is only ever raised.",
+                  and our own, recognised by content. Of several (horcrux has two) the highest counts. The\n\
+                  watermark is only ever raised; a retired state signs again if INPUT is not below it.\n\
+                  --force lowers it, for a chain that began again from an earlier height; the chain id has to be\n\
+                  typed again, and the old state is kept beside the new one.",
+    },
+    Command {
+        words: &["state", "export"],
+        operands: "CHAIN OUTPUT",
+        count: 2..=2,
+        flags: &[
+            CONFIG,
+            Flag {
+                short: Some('f'),
+                long: "format",
+                value: Some("FORMAT"),
+                about: "filepv (a node, cosmos/kms, horcrux) or tmkms; needed",
+            },
+            Flag {
+                short: None,
+                long: "keep",
+                value: None,
+                about: "do not retire this copy: then nobody may sign with the exported one",
+            },
+        ],
+        about: "hand a chain's state over to another program, and retire this copy",
+        details: "First this copy is retired, so that `start` refuses it, then OUTPUT is written (- is the\n\
+                  standard output). If something comes in between, nobody signs: run it again. A state that\n\
+                  lies at OUTPUT is kept as OUTPUT.old-FORMAT, unless it is higher: then nothing is done. The\n\
+                  key, if it is to move too, is yours to move. `state import` brings the state back.",
+    },
+    Command {
+        words: &["state", "retire"],
+        operands: "CHAIN",
+        count: 1..=1,
+        flags: &[CONFIG],
+        about: "make this copy of a chain's state refuse to sign",
+        details: "For a state that was copied elsewhere. `state export` of it still works, and `state import`\n\
+                  of a state that is not below it, or `state init` above it, makes it sign again.",
+    },
+    Command {
+        words: &["check"],
+        operands: "",
+        count: 0..=0,
+        flags: &[
+            CONFIG,
+            JSON,
+            Flag {
+                short: None,
+                long: "dial",
+                value: None,
+                about: "also connect to every node, and say what it asks; nothing is signed",
+            },
+        ],
+        about: "find everything that `start` would refuse, and more, without signing",
+        details: "Writes nothing and dials nobody (but with --dial). Exit code as that of `start`; 0 with\n\
+                  warnings only. A signer that runs on a state is told and no problem; its connections are\n\
+                  not dialled, since a node serves one signer at a time.\n\
+                  --json prints an object: file, exit, problems and warnings (each with class, line, column,\n\
+                  message, cure), chains (chain_id, public_key, state_file, begins, height, round, step) and\n\
+                  dials (chain_id, addr, peer_id, asked, problem).",
     },
     Command {
         words: &["completions"],

@@ -30,17 +30,37 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The number.
+    pub(super) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Config => 3,
+            Self::Key => 4,
+            Self::State => 5,
+            Self::Locked => 6,
+        }
+    }
+
+    /// The class, in one word.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Config => "config",
+            Self::Key => "key",
+            Self::State => "state",
+            Self::Locked => "locked",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Config => 3,
-            Exit::Key => 4,
-            Exit::State => 5,
-            Exit::Locked => 6,
-        })
+        Self::from(exit.code())
     }
 }
 

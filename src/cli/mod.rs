@@ -1,5 +1,6 @@
 //! The process: parse, open everything, spawn, supervise, exit code.
 
+mod check;
 mod command;
 mod completions;
 mod exit;
@@ -84,11 +85,14 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
     match command.words {
         ["init"] => home::run(&arguments),
         ["start"] => Ok(start::run(&arguments)),
+        ["check"] => Ok(check::run(&arguments)),
         ["softsign", "keygen"] => softsign::keygen(&arguments),
         ["softsign", "import"] => Ok(softsign::import(&arguments)),
         ["state", "show"] => state::show(&arguments),
         ["state", "init"] => state::init(&arguments),
         ["state", "import"] => state::import(&arguments),
+        ["state", "export"] => state::export(&arguments),
+        ["state", "retire"] => state::retire(&arguments),
         ["version"] => {
             say(&format!("{VERSION}\n"));
             Ok(Exit::Done)

@@ -10,7 +10,7 @@ use crate::config::{Chain, Validator};
 use crate::files::Identity;
 use crate::keys::SigningKey;
 use crate::store::mark::{self, Mark};
-use crate::store::{self, Claim, Found};
+use crate::store::{self, Claim, Found, OpenError};
 use crate::types::ChainId;
 
 /// A chain that can be started, with everything it needs held and nothing touched.
@@ -30,9 +30,33 @@ pub(super) struct Dial {
     pub(super) identity: Option<Arc<SigningKey>>,
 }
 
-/// Looks at the configuration, the keys, the states and the locks. Writes nothing.
-pub(super) fn plan(file: &Path, report: &mut Report) -> (Vec<Planned>, Vec<Dial>) {
-    let Setup { config, keys } = setup::load(file, report);
+/// What a signer that runs on a state already is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Running {
+    /// In the way.
+    Refused,
+    /// Good to know.
+    Told,
+}
+
+/// Everything that was found in order.
+pub(super) struct Plan {
+    pub(super) chains: Vec<Planned>,
+    pub(super) dials: Vec<Dial>,
+    /// The chains for which a signer runs, if that is [`Running::Told`].
+    pub(super) running: Vec<ChainKey>,
+}
+
+/// Looks at the keys, the states and the locks. Writes nothing.
+pub(super) fn plan(setup: Setup, running: Running, report: &mut Report) -> Plan {
+    let Setup {
+        config,
+        keys,
+        strays,
+    } = setup;
+    for path in &strays {
+        let _ = setup::identity(path, &keys, report);
+    }
     let dials = config
         .validators
         .into_iter()
@@ -50,16 +74,30 @@ pub(super) fn plan(file: &Path, report: &mut Report) -> (Vec<Planned>, Vec<Dial>
         })
         .collect();
     let mut states = States::default();
-    let mut planned: Vec<Planned> = Vec::new();
+    let mut plan = Plan {
+        chains: Vec::new(),
+        dials,
+        running: Vec::new(),
+    };
     for chain_key in keys {
-        if states.is_new(&chain_key.chain, report)
-            && let Some(chain) = plan_chain(chain_key, report)
-        {
-            planned.push(chain);
+        if !states.is_new(&chain_key.chain, report) {
+            continue;
+        }
+        if running == Running::Told && is_running(&chain_key) {
+            plan.running.push(chain_key);
+        } else if let Some(chain) = plan_chain(chain_key, report) {
+            plan.chains.push(chain);
         }
     }
-    one_beginning_each(&planned, report);
-    (planned, dials)
+    one_beginning_each(&plan.chains, report);
+    plan
+}
+
+/// Whether a process holds this very state. One that holds the key with another state is a rival.
+fn is_running(chain_key: &ChainKey) -> bool {
+    let ChainKey { chain, key, .. } = chain_key;
+    let found = store::find(&chain.state_file.value, &chain.id.value, &key.public_key());
+    matches!(found, Err(OpenError::Locked))
 }
 
 /// The state files of this configuration: a file that two chains name is held by the first.
@@ -132,6 +170,7 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
     let (claim, state) = (claim?, state?);
     let begin = match (&state, mark) {
         (Found::Missing(_), mark) => Some(beginning(mark, &chain, &path.value, report)?),
+        (Found::Foreign(_), _) if repair::unusable_directory(&chain, report) => return None,
         (Found::Ours(_) | Found::Foreign(_), _) => None,
     };
     Some(Planned {
@@ -158,7 +197,7 @@ fn beginning(
         file = quoted(report.file()),
         id = chain.id.value
     );
-    if repair::missing_directory(chain, report) {
+    if repair::unusable_directory(chain, report) {
         return None;
     }
     match mark {

@@ -1,5 +1,9 @@
 //! What to type when a state or a lock stands in the way.
 
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
 use super::Exit;
 use super::report::{Report, quoted};
 use super::setup::position_of;
@@ -19,7 +23,7 @@ pub(super) fn state_problem(error: &OpenError, chain: &Chain, report: &mut Repor
         | OpenError::Unreadable(_)
         | OpenError::OtherChain(_)
         | OpenError::OtherKey(_)
-        | OpenError::Retired
+        | OpenError::Retired(_)
         | OpenError::File(_)
         | OpenError::Io(_) => Exit::State,
     };
@@ -42,8 +46,8 @@ pub(super) fn state_problem(error: &OpenError, chain: &Chain, report: &mut Repor
         OpenError::OtherKey(_) | OpenError::Unreadable(OriginError::OtherKey) => format!(
             "put the key back that this state belongs to (`softsign` keeps old ones beside the new, as KEY.old-…), or {own_file}"
         ),
-        OpenError::Retired => format!(
-            "sign where the state went; to bring it back, move this file away and run: tmkms state import -c {file} {id} STATE_FILE"
+        OpenError::Retired(_) => format!(
+            "sign where the state went. Was the export cut short, so that there is no file? run it again: tmkms state export -c {file} {id} OUTPUT. To sign here again, stop the other signer and bring its state back: tmkms state import -c {file} {id} STATE_FILE"
         ),
         OpenError::File(_) | OpenError::Io(_) | OpenError::Unreadable(OriginError::File(_)) => {
             "may this user read and write it, and is its disk mounted?".to_owned()
@@ -67,34 +71,47 @@ pub(super) const fn is_damage(error: &OpenError) -> bool {
         | OpenError::Locked
         | OpenError::OtherChain(_)
         | OpenError::OtherKey(_)
-        | OpenError::Retired
+        | OpenError::Retired(_)
         | OpenError::File(_)
         | OpenError::Io(_) => false,
     }
 }
 
-/// Notes that there is no directory for the state, as when its disk is not mounted.
-pub(super) fn missing_directory(chain: &Chain, report: &mut Report) -> bool {
+/// Notes that no file can be made in the state's directory: it is not there, as when its disk is not
+/// mounted, or it is somebody else's.
+pub(super) fn unusable_directory(chain: &Chain, report: &mut Report) -> bool {
     let state = &chain.state_file;
-    let parent = state
-        .value
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir());
-    if let Some(parent) = parent {
-        report.problem(
-            Exit::State,
-            state.position,
-            format!(
-                "the directory of the state {} does not exist",
-                quoted(&state.value)
-            ),
+    let parent = match state.value.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let (what, cure) = if !parent.is_dir() {
+        (
+            "does not exist".to_owned(),
             format!(
                 "is a disk not mounted? else: mkdir -m 700 -p {}",
                 quoted(parent)
             ),
-        );
-    }
-    parent.is_some()
+        )
+    } else if let Err(error) = access(parent, Access::WRITE_OK | Access::EXEC_OK) {
+        (
+            format!("cannot be written to: {error}"),
+            format!(
+                "give it to the user who runs this: chown {} {}",
+                rustix::process::geteuid().as_raw(),
+                quoted(parent)
+            ),
+        )
+    } else {
+        return false;
+    };
+    report.problem(
+        Exit::State,
+        state.position,
+        format!("the directory of the state {} {what}", quoted(&state.value)),
+        cure,
+    );
+    true
 }
 
 /// A key that is held for its chain by another process. Gives the class.

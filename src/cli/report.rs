@@ -114,6 +114,26 @@ impl Report {
         self.warnings.iter().map(Problem::to_string)
     }
 
+    /// Every problem in the order of the file, with its class.
+    pub(super) fn problems(&mut self) -> &[(Exit, Problem)] {
+        self.problems.sort_by_key(|(_, problem)| problem.position);
+        &self.problems
+    }
+
+    /// Every warning once, in the order of the file.
+    pub(super) fn distinct_warnings(&mut self) -> &[Problem] {
+        self.warnings.sort_by_key(|warning| warning.position);
+        let mut seen = std::collections::BTreeSet::new();
+        self.warnings
+            .retain(|warning| seen.insert(warning.message.clone()));
+        &self.warnings
+    }
+
+    /// The exit code.
+    pub(super) fn exit(&self) -> Exit {
+        Exit::of_several(self.problems.iter().map(|(exit, _)| *exit)).unwrap_or(Exit::Done)
+    }
+
     /// Prints every problem in the order of the file, and gives the exit code.
     pub(super) fn finish(mut self) -> Exit {
         self.problems.sort_by_key(|(_, problem)| problem.position);

@@ -9,6 +9,7 @@ use super::Exit;
 use super::report::{Report, quoted, with_cause};
 use crate::config::{
     self, Chain, Config, FileFormat, KeyFormat, KeyType, Position, Problem, Softsign, Spanned,
+    Strays,
 };
 use crate::files;
 use crate::keys::{self, ImportError, Prefix, SigningKey};
@@ -18,6 +19,8 @@ use crate::types::PublicKey;
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) keys: Vec<ChainKey>,
+    /// Identities of validators that could not be read whole.
+    pub(super) strays: Vec<Spanned<PathBuf>>,
 }
 
 /// The consensus key of one chain.
@@ -29,7 +32,14 @@ pub(super) struct ChainKey {
 
 /// Reads the configuration and every consensus key; what is wrong goes into the report.
 pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
-    let config = read_config(file, report);
+    let Read { config, strays } = read_config(file, report);
+    for path in &strays.keys {
+        if let Some(bytes) = read_secret(path, Role::Consensus, report)
+            && let Err(error) = keys::parse(&bytes)
+        {
+            bad_key(path, &error, report);
+        }
+    }
     let mut keys: Vec<ChainKey> = Vec::new();
     for provider in &config.softsign {
         if provider.key_type == KeyType::Account {
@@ -41,7 +51,19 @@ pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
         };
         // Looked at in any case, also if no chain can be read that it signs for.
         if let Err(error) = parse(&bytes, provider.key_format) {
-            bad_key(provider, &bytes, &error, report);
+            if provider.key_format == FileFormat::Json && keys::parse_seed(&bytes).is_ok() {
+                report.problem(
+                    Exit::Key,
+                    provider.path.position,
+                    format!(
+                        "{} is a base64 seed, not JSON",
+                        provider.path.value.display()
+                    ),
+                    "remove the line `key_format = \"json\"`".to_owned(),
+                );
+            } else {
+                bad_key(&provider.path, &error, report);
+            }
             continue;
         }
         for id in &provider.chain_ids {
@@ -62,10 +84,21 @@ pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
             }
         }
     }
-    Setup { config, keys }
+    Setup {
+        config,
+        keys,
+        strays: strays.identities,
+    }
 }
 
-fn read_config(file: &Path, report: &mut Report) -> Config {
+/// What could be read of the configuration.
+#[derive(Default)]
+struct Read {
+    config: Config,
+    strays: Strays,
+}
+
+fn read_config(file: &Path, report: &mut Report) -> Read {
     let text = match read_text(file) {
         Ok(text) => text,
         Err(error) => {
@@ -77,7 +110,7 @@ fn read_config(file: &Path, report: &mut Report) -> Config {
                     cure: "name it with -c FILE, or make one: tmkms init HOME".to_owned(),
                 },
             );
-            return Config::default();
+            return Read::default();
         }
     };
     let survey = config::survey(&text);
@@ -87,7 +120,10 @@ fn read_config(file: &Path, report: &mut Report) -> Config {
     for warning in survey.warnings {
         report.warning(warning);
     }
-    survey.config
+    Read {
+        config: survey.config,
+        strays: survey.strays,
+    }
 }
 
 /// The configuration may hold a password, so it is wiped; it need not be a secret.
@@ -182,21 +218,15 @@ fn parse(bytes: &[u8], format: FileFormat) -> Result<SigningKey, ImportError> {
     }
 }
 
-fn bad_key(provider: &Softsign, bytes: &[u8], error: &ImportError, report: &mut Report) {
-    let path = &provider.path;
-    let is_seed = provider.key_format == FileFormat::Json && keys::parse_seed(bytes).is_ok();
+fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
     report.problem(
         Exit::Key,
         path.position,
         format!("{} {error}", path.value.display()),
-        if is_seed {
-            "it is a base64 seed: remove the line `key_format = \"json\"`".to_owned()
-        } else {
-            format!(
-                "take the validator's key over with `tmkms softsign import KEY.json {}`",
-                quoted(&path.value)
-            )
-        },
+        format!(
+            "take the validator's key over with `tmkms softsign import KEY.json {}`",
+            quoted(&path.value)
+        ),
     );
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::command::Arguments;
-use super::plan::{Dial, Planned, plan};
+use super::plan::{Dial, Plan, Planned, Running, plan};
 use super::report::{Report, complain};
 use super::{Exit, VERSION, config_path, hook, setup, supervise};
 use crate::backend::{Any, Softsign};
@@ -18,14 +18,15 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     log::info!(target: "tmkms::commands::start", "tmkms {VERSION} starting up...");
     let file = config_path(arguments);
     let mut report = Report::new(&file);
-    let (planned, dials) = plan(&file, &mut report);
+    let setup = setup::load(&file, &mut report);
+    let Plan { chains, dials, .. } = plan(setup, Running::Refused, &mut report);
     if report.has_problems() {
         return report.finish();
     }
     for warning in report.warnings() {
         log::warn!(target: "tmkms::config", "{}: {warning}", file.display());
     }
-    match open(planned, dials, &report) {
+    match open(chains, dials, &report) {
         Ok((sessions, claims)) => supervise::run(sessions, claims),
         Err(exit) => exit,
     }
@@ -85,6 +86,9 @@ fn open(planned: Vec<Planned>, dials: Vec<Dial>, report: &Report) -> Result<Open
             let signer = signers
                 .iter()
                 .find(|signer| *signer.chain_id() == validator.chain_id.value)?;
+            if let Some(path) = validator.secret_key.as_ref().filter(|_| identity.is_some()) {
+                forget_mark(&path.value);
+            }
             if let Some(identity) = &identity {
                 log::info!(
                     target: "tmkms::connection::tcp",
@@ -151,5 +155,15 @@ fn open_state(
         }
         // `plan` reports it.
         (Found::Missing(_), None) => Err("it is missing".to_owned()),
+    }
+}
+
+/// `keygen` cannot know that its key will be an identity, which begins no state.
+fn forget_mark(identity: &Path) {
+    if let Err(error) = mark::remove(identity) {
+        log::warn!(
+            target: "tmkms::commands::start",
+            "{} could not be removed: {error}", mark::path(identity).display()
+        );
     }
 }

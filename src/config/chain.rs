@@ -126,6 +126,8 @@ pub(super) fn read(
             links.add_state_file(&path);
             Ok(path)
         }
+        // Not the default, if the name that was meant is misspelled.
+        Ok(None) if section.misspelled => Err(Reported),
         Ok(None) => id.and_then(|id| {
             let path = default_state_file(report, section, id.value)?;
             // Of a chain that is there twice, the same file is no news.
@@ -138,8 +140,9 @@ pub(super) fn read(
     };
     Ok(Chain {
         id: id?,
-        key_format: key_format?,
-        sign_extensions: sign_extensions?.map(|flag| flag.value),
+        // What is wrong with these is noted; the state can be looked at all the same.
+        key_format: key_format.unwrap_or_default(),
+        sign_extensions: sign_extensions.ok().flatten().map(|flag| flag.value),
         state_file: state_file?,
         state_hook: state_hook?,
     })

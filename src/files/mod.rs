@@ -7,6 +7,7 @@
 //! Callers that may run twice at once hold a lock of their own; without one, the loser is told.
 
 mod identity;
+mod place;
 mod read;
 #[cfg(test)]
 pub(crate) mod scratch;
@@ -19,6 +20,7 @@ use std::{
 };
 
 pub use identity::Identity;
+pub use place::{Medium, others_files};
 pub use read::{FILE_MAX_LEN, Warning, loose_directories, read_foreign, read_secret};
 pub(crate) use write::sync_directory;
 pub use write::{create, create_dir_private, keep_as, move_aside, replace_atomic};

@@ -88,6 +88,7 @@ impl<B: Backend> Session<B> {
             failures: Failures::new(),
             refusals: Limit::new(),
             told: false,
+            followed: false,
         };
         loop {
             course.follow_node();
@@ -108,6 +109,8 @@ struct Course<'a, B, T> {
     refusals: Limit,
     /// Whether the supervisor knows that the chain is poisoned.
     told: bool,
+    /// Whether the node has been seen to sign by itself.
+    followed: bool,
 }
 
 impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
@@ -178,10 +181,19 @@ impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
     /// each dial: a node that is started again without its key may reset it.
     fn follow_node(&mut self) {
         match self.session.signer.refresh() {
-            Ok(true) => log::info!(
-                target: "tmkms::session",
-                "[{}] raised the watermark to what the node's own state file says", self.session.label
-            ),
+            Ok(true) => {
+                // The node may go on signing for days: the first time is news.
+                let level = if self.followed {
+                    log::Level::Debug
+                } else {
+                    log::Level::Info
+                };
+                self.followed = true;
+                log::log!(
+                    target: "tmkms::session", level,
+                    "[{}] the node signs with its own key: following its state file", self.session.label
+                );
+            }
             Ok(false) => {}
             Err(error) => {
                 // The first signature will wait for it, and says so to the node as well.

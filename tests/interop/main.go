@@ -86,6 +86,7 @@ func allCases(w *World) []Case {
 	cases = append(cases, networkCases()...)
 	if !w.Reference {
 		cases = append(cases, walkthroughCases()...)
+		cases = append(cases, stateCases()...)
 	}
 	if w.Reference {
 		for i := range cases {

@@ -45,6 +45,7 @@ fn bash_offers_what_fits() {
             &["state", "init", "--step", "pre"],
             &["prevote", "precommit"],
         ),
+        (&["state", "export", "-f", ""], &["filepv", "tmkms"]),
         (&["init", "-n", "os"], &["osmosis"]),
         (&["init", "--k"], &["--key"]),
         (&["completions", "z"], &["zsh"]),

@@ -50,7 +50,7 @@ fn signs_extensions_of_every_length_up_to_one_mebibyte() {
         let mut world = World::new("extensions", socket);
         let lengths = [0, 1, 5 * 1024, 900 * 1024, 1024 * 1024];
         for (height, length) in (1..).zip(lengths) {
-            let extension: Vec<u8> = (0..length).map(|at: usize| at as u8 ^ 0x5a).collect();
+            let extension: Vec<u8> = (0..=255).cycle().take(length).collect();
             let vote = world.chain.precommit(height, 0).with_extension(&extension);
             let reply = world.sign(&vote);
             let signs = reply.signs_extension(&world.chain.key, &vote.extension_sign_bytes());

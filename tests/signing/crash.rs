@@ -1,10 +1,14 @@
 //! `kill -9` at any moment: what was signed stays signed, and nothing else at its slot.
 
 use std::collections::HashMap;
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use crate::scene::{BOTH, Socket, World, other_block};
+use crate::node_files::file_pv_state;
+use crate::scene::{
+    BOTH, Running, Scene, Socket, World, assert_signs, other_block, read_key, refusal,
+};
 use crate::validator::{Block, Reply, VoteRequest};
 
 #[test]
@@ -15,7 +19,7 @@ fn after_a_kill_a_signed_slot_keeps_its_signature_and_takes_no_other_block() {
             let vote = world.chain.precommit(height, 0).with_extension(b"x");
             let first = world.sign(&vote);
             world.restart();
-            let other = vote.clone().with_block(other_block());
+            let other = vote.clone().with_block(Some(other_block()));
             let text = format!("double signing requested at height: {height}");
             assert_eq!(world.refused(&other), (2, text));
             assert_eq!(world.sign(&vote), first);
@@ -88,6 +92,56 @@ fn killed_at_any_moment_it_never_signs_two_blocks_at_one_slot() {
                 "nothing is signed at {slot:?}"
             );
         }
+    }
+}
+
+#[test]
+fn killed_while_it_begins_it_begins_at_the_next_start() {
+    let mut random = Random(0xbe_61);
+    for _ in 0..20 {
+        let scene = Scene::new("begins");
+        let chain = scene.chain("begins-1", "");
+        let node = scene.node(&chain, Socket::Unix, "");
+        for _ in 0..3 {
+            let mut signer = scene.start();
+            thread::sleep(Duration::from_micros(random.below(8_000)));
+            signer.kill().unwrap();
+        }
+        // Whoever called before was killed: the calls are in the order in which they were made.
+        while let Ok(stream) = node.accept_stream(Duration::from_millis(1)) {
+            drop(stream);
+        }
+        let mut running = Running::new(&scene, &node);
+        let vote = chain.prevote(1, 0);
+        let reply = running.link.sign_vote(&vote).unwrap();
+        assert_signs(&reply, &chain.key, &vote.sign_bytes());
+    }
+}
+
+#[test]
+fn killed_while_it_takes_a_state_over_it_loses_nothing() {
+    let mut random = Random(0xad_0b7);
+    for _ in 0..20 {
+        let scene = Scene::new("takes_over");
+        let chain = scene.chain("takes_over-1", "");
+        let node = scene.node(&chain, Socket::Unix, "");
+        let key = read_key(&scene.home.key_file(&chain.id));
+        let stored = chain.prevote(5, 0);
+        let state = scene.home.state_file(&chain.id);
+        fs::write(state, file_pv_state(&key, &stored)).unwrap();
+        for _ in 0..3 {
+            let mut signer = scene.start();
+            thread::sleep(Duration::from_micros(random.below(8_000)));
+            signer.kill().unwrap();
+        }
+        while let Ok(stream) = node.accept_stream(Duration::from_millis(1)) {
+            drop(stream);
+        }
+        let mut running = Running::new(&scene, &node);
+        let reply = running.link.sign_vote(&stored).unwrap();
+        assert_signs(&reply, &chain.key, &stored.sign_bytes());
+        let other = stored.with_block(None);
+        assert_eq!(refusal(&running.link.sign_vote(&other).unwrap()).0, 2);
     }
 }
 

@@ -11,6 +11,7 @@ mod deadlines;
 mod disk;
 mod foreign;
 mod links;
+mod node_files;
 mod refusals;
 mod rules;
 mod scene;

@@ -41,7 +41,7 @@ fn something_else_at_a_signed_slot_is_a_double_sign() {
 
         let proposal = world.chain.proposal(7, 1);
         world.sign_proposal(&proposal);
-        let other = proposal.clone().with_block(other_block());
+        let other = proposal.clone().with_block(Some(other_block()));
         assert_eq!(world.refused_proposal(&other), code_2);
         let mut other = proposal;
         other.pol_round = 0;
@@ -53,7 +53,7 @@ fn something_else_at_a_signed_slot_is_a_double_sign() {
                 total: 2,
                 ..Block::numbered(1)
             };
-            for block in [other_block(), None, Some(parts)] {
+            for block in [Some(other_block()), None, Some(parts)] {
                 let other = vote.clone().with_block(block).at((9_999, 0));
                 assert_eq!(world.refused(&other), code_2);
             }
@@ -61,7 +61,7 @@ fn something_else_at_a_signed_slot_is_a_double_sign() {
         }
         let nil = world.chain.prevote(8, 0).with_block(None);
         world.sign(&nil);
-        let block = nil.with_block(other_block());
+        let block = nil.with_block(Some(other_block()));
         assert_eq!(world.refused(&block).0, 2);
         world
             .signer
@@ -102,10 +102,10 @@ fn what_lies_below_is_refused_with_code_0() {
 fn a_precommit_need_not_be_for_the_block_of_the_prevote() {
     let mut world = World::new("unlocked", Socket::Tcp);
     let (prevote, precommit) = (world.chain.prevote(7, 0), world.chain.precommit(7, 0));
-    let proposal = world.chain.proposal(7, 0).with_block(other_block());
+    let proposal = world.chain.proposal(7, 0).with_block(Some(other_block()));
     world.sign_proposal(&proposal);
     world.sign(&prevote);
-    world.sign(&precommit.with_block(other_block()));
+    world.sign(&precommit.with_block(Some(other_block())));
 
     // Heights may be left out, and so may rounds and steps.
     let precommit = world.chain.precommit(90, 4);

@@ -12,33 +12,33 @@ use crate::validator::{
     Block, Connection, Home, Process, ProposalRequest, Reply, Validator, VoteRequest,
 };
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_tmkms");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tmkms");
 
 /// Far longer than anything takes that is waited for, on a machine with other things to do.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Socket {
+pub(crate) enum Socket {
     Tcp,
     Unix,
 }
 
-pub const BOTH: [Socket; 2] = [Socket::Tcp, Socket::Unix];
+pub(crate) const BOTH: [Socket; 2] = [Socket::Tcp, Socket::Unix];
 
 /// A home of a test's own.
-pub struct Scene {
-    pub home: Home,
+pub(crate) struct Scene {
+    pub(crate) home: Home,
 }
 
 /// A chain in the configuration, with a key made by `softsign keygen`.
-pub struct Chain {
-    pub id: String,
-    pub key: [u8; 32],
+pub(crate) struct Chain {
+    pub(crate) id: String,
+    pub(crate) key: [u8; 32],
 }
 
 impl Scene {
     /// An empty one. `name` belongs to one test, and is short: the paths of sockets have 108 bytes.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join("signing")
             .join(name);
@@ -48,18 +48,32 @@ impl Scene {
     }
 
     /// A chain with a new key, `more` in its `[[chain]]`.
-    pub fn chain(&self, id: &str, more: &str) -> Chain {
+    pub(crate) fn chain(&self, id: &str, more: &str) -> Chain {
         let key_file = self.home.key_file(id);
-        self.tmkms(&["softsign", "keygen", key_file.to_str().unwrap()]);
+        self.tmkms(&["softsign", "keygen", &self.key_file(id)]);
         self.home.chain(id, more).unwrap();
         Chain {
             id: id.to_owned(),
-            key: public_key(&key_file),
+            key: read_key(&key_file).public_key().0,
+        }
+    }
+
+    /// The path of a chain's key, as an argument.
+    pub(crate) fn key_file(&self, id: &str) -> String {
+        self.home.key_file(id).to_str().unwrap().to_owned()
+    }
+
+    /// A chain whose key file the test puts there itself.
+    pub(crate) fn chain_with_key(&self, id: &str, key: &SigningKey) -> Chain {
+        self.home.chain(id, "").unwrap();
+        Chain {
+            id: id.to_owned(),
+            key: key.public_key().0,
         }
     }
 
     /// A node that listens on a socket of its own, `more` in its `[[validator]]`.
-    pub fn node(&self, chain: &Chain, socket: Socket, more: &str) -> Validator {
+    pub(crate) fn node(&self, chain: &Chain, socket: Socket, more: &str) -> Validator {
         let node = match socket {
             Socket::Tcp => Validator::listen_tcp(),
             Socket::Unix => {
@@ -74,23 +88,23 @@ impl Scene {
     }
 
     /// A `[[validator]]` whose node is made, or not, by the test.
-    pub fn dial(&self, chain: &Chain, addr: &str, more: &str) {
+    pub(crate) fn dial(&self, chain: &Chain, addr: &str, more: &str) {
         self.home.validator(&chain.id, addr, more).unwrap();
     }
 
-    pub fn start(&self) -> Process {
+    pub(crate) fn start(&self) -> Process {
         self.home.start(BINARY).unwrap()
     }
 
     /// Runs a command that must succeed, and gives what it printed.
-    pub fn tmkms(&self, arguments: &[&str]) -> String {
+    pub(crate) fn tmkms(&self, arguments: &[&str]) -> String {
         let (code, printed) = self.ends(arguments);
         assert_eq!(code, 0, "tmkms {arguments:?}: {printed}");
         printed
     }
 
     /// Runs a command to its end: exit code, and all that it printed.
-    pub fn ends(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn ends(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.home.run(BINARY, arguments).unwrap();
         let Output {
             status,
@@ -105,41 +119,55 @@ impl Scene {
     }
 
     /// Runs a `start` that must refuse.
-    pub fn start_ends(&self) -> (i32, String) {
+    pub(crate) fn start_ends(&self) -> (i32, String) {
         self.ends(&["start", "-c", "tmkms.toml"])
     }
 }
 
+/// A started signer and its link. The signer goes first: it would redial.
+pub(crate) struct Running {
+    pub(crate) signer: Process,
+    pub(crate) link: Connection,
+}
+
+impl Running {
+    pub(crate) fn new(scene: &Scene, node: &Validator) -> Self {
+        let mut signer = scene.start();
+        let link = accept(node, &mut signer);
+        Self { signer, link }
+    }
+}
+
 impl Chain {
-    pub fn prevote(&self, height: i64, round: i32) -> VoteRequest {
+    pub(crate) fn prevote(&self, height: i64, round: i32) -> VoteRequest {
         VoteRequest::prevote(&self.id, height, round)
     }
 
-    pub fn precommit(&self, height: i64, round: i32) -> VoteRequest {
+    pub(crate) fn precommit(&self, height: i64, round: i32) -> VoteRequest {
         VoteRequest::precommit(&self.id, height, round)
     }
 
-    pub fn proposal(&self, height: i64, round: i32) -> ProposalRequest {
+    pub(crate) fn proposal(&self, height: i64, round: i32) -> ProposalRequest {
         ProposalRequest::new(&self.id, height, round)
     }
 }
 
 /// One chain and one node, the signer running and connected.
-pub struct World {
-    pub scene: Scene,
-    pub chain: Chain,
-    pub node: Validator,
-    pub signer: Process,
-    pub link: Connection,
+pub(crate) struct World {
+    pub(crate) scene: Scene,
+    pub(crate) chain: Chain,
+    pub(crate) node: Validator,
+    pub(crate) signer: Process,
+    pub(crate) link: Connection,
 }
 
 impl World {
-    pub fn new(name: &str, socket: Socket) -> Self {
+    pub(crate) fn new(name: &str, socket: Socket) -> Self {
         Self::with(name, socket, "", "")
     }
 
     /// With more lines in `[[chain]]` and `[[validator]]`.
-    pub fn with(name: &str, socket: Socket, in_chain: &str, in_validator: &str) -> Self {
+    pub(crate) fn with(name: &str, socket: Socket, in_chain: &str, in_validator: &str) -> Self {
         let scene = Scene::new(&format!("{name}_{socket:?}"));
         let chain = scene.chain(&format!("{name}-1"), in_chain);
         let node = scene.node(&chain, socket, in_validator);
@@ -155,35 +183,35 @@ impl World {
     }
 
     /// `kill -9`, and another start.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.signer.kill().unwrap();
         self.signer = self.scene.start();
         self.link = accept(&self.node, &mut self.signer);
     }
 
     /// Asks, and verifies what comes back.
-    pub fn sign(&mut self, vote: &VoteRequest) -> Reply {
+    pub(crate) fn sign(&mut self, vote: &VoteRequest) -> Reply {
         let reply = self.link.sign_vote(vote).unwrap();
         assert_signs(&reply, &self.chain.key, &vote.sign_bytes());
         reply
     }
 
     /// Asks, and verifies what comes back.
-    pub fn sign_proposal(&mut self, proposal: &ProposalRequest) -> Reply {
+    pub(crate) fn sign_proposal(&mut self, proposal: &ProposalRequest) -> Reply {
         let reply = self.link.sign_proposal(proposal).unwrap();
         assert_signs(&reply, &self.chain.key, &proposal.sign_bytes());
         reply
     }
 
     /// Asks for what must be refused in-band, and pings: the link is kept.
-    pub fn refused(&mut self, vote: &VoteRequest) -> (i64, String) {
+    pub(crate) fn refused(&mut self, vote: &VoteRequest) -> (i64, String) {
         let reply = self.link.sign_vote(vote).unwrap();
         self.link.ping().unwrap();
         refusal(&reply)
     }
 
     /// Asks for what must be refused in-band, and pings: the link is kept.
-    pub fn refused_proposal(&mut self, proposal: &ProposalRequest) -> (i64, String) {
+    pub(crate) fn refused_proposal(&mut self, proposal: &ProposalRequest) -> (i64, String) {
         let reply = self.link.sign_proposal(proposal).unwrap();
         self.link.ping().unwrap();
         refusal(&reply)
@@ -191,7 +219,7 @@ impl World {
 }
 
 /// Waits for the signer's call; if none comes, fails with the signer's log.
-pub fn accept(node: &Validator, signer: &mut Process) -> Connection {
+pub(crate) fn accept(node: &Validator, signer: &mut Process) -> Connection {
     match node.accept(PATIENCE) {
         Ok(link) => link,
         Err(error) => panic!("no call: {error}\n{}", signer.lines().join("\n")),
@@ -199,14 +227,14 @@ pub fn accept(node: &Validator, signer: &mut Process) -> Connection {
 }
 
 #[track_caller]
-pub fn assert_signs(reply: &Reply, key: &[u8; 32], sign_bytes: &[u8]) {
+pub(crate) fn assert_signs(reply: &Reply, key: &[u8; 32], sign_bytes: &[u8]) {
     assert_eq!(reply.error, None);
     assert!(reply.signs(key, sign_bytes), "another signature");
 }
 
 /// Code and text of a refusal, which carries no signature of any kind.
 #[track_caller]
-pub fn refusal(reply: &Reply) -> (i64, String) {
+pub(crate) fn refusal(reply: &Reply) -> (i64, String) {
     assert_eq!(
         (&reply.signature, &reply.extension_signature),
         (&vec![], &vec![])
@@ -214,15 +242,14 @@ pub fn refusal(reply: &Reply) -> (i64, String) {
     reply.error.clone().expect("a refusal")
 }
 
-/// The public half of a key file as `softsign` keeps them.
-pub fn public_key(key_file: &Path) -> [u8; 32] {
+/// A key file as `softsign` keeps them.
+pub(crate) fn read_key(key_file: &Path) -> SigningKey {
     let text = fs::read_to_string(key_file).unwrap();
     let seed = Base64::decode_to_vec(text.trim(), None).unwrap();
-    let key = SigningKey::from_seed(&seed.try_into().unwrap()).unwrap();
-    key.public_key().0
+    SigningKey::from_seed(&seed.try_into().unwrap()).unwrap()
 }
 
 /// Some block but number 1, which requests are for if nothing else is said.
-pub fn other_block() -> Option<Block> {
-    Some(Block::numbered(2))
+pub(crate) fn other_block() -> Block {
+    Block::numbered(2)
 }

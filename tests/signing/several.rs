@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use crate::scene::{BOTH, Chain, PATIENCE, Scene, Socket, accept, assert_signs, refusal};
+use crate::scene::{BOTH, Chain, PATIENCE, Scene, Socket, accept, assert_signs, read_key, refusal};
 use crate::validator::{Block, Connection, Process, Reply, Validator, VoteRequest};
 
 const ROUNDS: i64 = 50;
-const NODES: usize = 8;
+const NODES: u32 = 8;
 
 /// One chain with eight nodes, every other one on a Unix socket.
 struct Crowd {
@@ -23,7 +23,7 @@ impl Crowd {
     fn new(name: &str) -> Self {
         let scene = Scene::new(name);
         let chain = scene.chain(&format!("{name}-1"), "");
-        let sockets = BOTH.iter().cycle().take(NODES);
+        let sockets = BOTH.iter().cycle().take(NODES as usize);
         let nodes: Vec<_> = sockets
             .map(|socket| scene.node(&chain, *socket, ""))
             .collect();
@@ -35,6 +35,11 @@ impl Crowd {
             _nodes: nodes,
             _signer: signer,
         }
+    }
+
+    /// From two to all of them, another number at each height.
+    fn count(height: i64) -> u32 {
+        2 + u32::try_from(height).unwrap() % (NODES - 1)
     }
 
     /// Every node asks at the same instant, each for its own.
@@ -60,9 +65,14 @@ impl Crowd {
 fn nodes_that_ask_for_the_same_block_at_once_get_one_signature() {
     let mut crowd = Crowd::new("same_block");
     for height in 1..=ROUNDS {
-        let count = 2 + height as usize % (NODES - 1);
+        let count = Crowd::count(height);
         let votes: Vec<_> = (0..count)
-            .map(|node| crowd.chain.precommit(height, 0).at((height, node as i32)))
+            .map(|node| {
+                crowd
+                    .chain
+                    .precommit(height, 0)
+                    .at((height, node.cast_signed()))
+            })
             .collect();
         let replies = crowd.ask(&votes);
         let winner = votes.iter().find(|vote| vote.time == Some(replies[0].time));
@@ -79,10 +89,10 @@ fn nodes_that_ask_for_the_same_block_at_once_get_one_signature() {
 fn of_nodes_that_ask_for_different_blocks_at_once_one_gets_a_signature() {
     let mut crowd = Crowd::new("own_block");
     for height in 1..=ROUNDS {
-        let count = 2 + height as usize % (NODES - 1);
+        let count = Crowd::count(height);
         let votes: Vec<_> = (0..count)
             .map(|node| {
-                let block = (node > 0).then(|| Block::numbered(node as u64));
+                let block = (node > 0).then(|| Block::numbered(node.into()));
                 crowd.chain.prevote(height, 0).with_block(block)
             })
             .collect();
@@ -171,9 +181,8 @@ fn a_chain_whose_state_is_lost_signs_no_more_and_leaves_the_others_alone() {
         let file = fs::OpenOptions::new().write(true).open(path).unwrap();
         file.set_len(512).unwrap();
     };
-    let harms: [(&str, fn(&Path)); 3] =
-        [("deleted", deleted), ("replaced", replaced), ("cut", cut)];
-    for (name, harm) in harms {
+    let harms: [fn(&Path); 3] = [deleted, replaced, cut];
+    for (name, harm) in ["deleted", "replaced", "cut"].into_iter().zip(harms) {
         let mut pair = Pair::new(name);
         pair.sign(0, 1);
         pair.sign(1, 1);
@@ -257,5 +266,42 @@ fn two_nodes_at_one_chain_get_the_same_signature_one_after_the_other() {
         );
         let other = vote.with_block(None);
         assert_eq!(refusal(&two.sign_vote(&other).unwrap()).0, 2);
+    }
+}
+
+#[test]
+fn one_key_may_serve_two_chains_but_begins_only_one_by_itself() {
+    let scene = Scene::new("one_key");
+    let one = scene.chain("one_key-1", "");
+    let two = "one_key-2";
+    let key_file = scene.key_file(&one.id);
+    let config = fs::read_to_string(scene.home.config()).unwrap();
+    let both = format!(r#"chain_ids = ["{}", "{two}"]"#, one.id);
+    let config = config.replace(&format!(r#"chain_ids = ["{}"]"#, one.id), &both);
+    fs::write(scene.home.config(), config).unwrap();
+    let state = scene.home.state_file(two);
+    let lines = format!(
+        "[[chain]]\nid = \"{two}\"\nkey_format = {{ type = \"hex\" }}\nstate_file = \"{}\"",
+        state.display()
+    );
+    scene.home.configure(&lines).unwrap();
+    let two = Chain {
+        id: two.to_owned(),
+        key: read_key(Path::new(&key_file)).public_key().0,
+    };
+    let nodes = [&one, &two].map(|chain| scene.node(chain, Socket::Unix, ""));
+
+    let (code, printed) = scene.start_ends();
+    assert_eq!(code, 5, "{printed}");
+    let init = ["state", "init", "-c", "tmkms.toml", &one.id, &two.id];
+    assert!(printed.contains(&init.join(" ")), "{printed}");
+    scene.tmkms(&init);
+
+    let mut signer = scene.start();
+    for (node, chain) in nodes.iter().zip([&one, &two]) {
+        let mut link = accept(node, &mut signer);
+        let vote = chain.prevote(1, 0);
+        let reply = link.sign_vote(&vote).unwrap();
+        assert_signs(&reply, &one.key, &vote.sign_bytes());
     }
 }

@@ -65,6 +65,18 @@ fn init_one(
             foreign.format().word(),
             foreign.watermark().position()
         )),
+        (Err(OpenError::Retired(retired)), Some(begin))
+            if begin > retired.watermark().position() =>
+        {
+            let old = retired.watermark().position();
+            let store = retired
+                .reinstate(&Watermark::at(begin))
+                .map_err(|error| open_exit(&error))?;
+            Ok(format!(
+                "no longer retired: raised from {old} to {}; nobody else may sign with this key now",
+                store.watermark().position()
+            ))
+        }
         (Err(error), Some(begin)) if repair::is_damage(&error) => {
             begin_again(&error, begin, chain_key, report)
         }

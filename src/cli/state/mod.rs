@@ -1,14 +1,17 @@
-//! `tmkms state`: show, make and take over how far a chain is signed.
+//! `tmkms state`: show, make, take over, hand over and retire how far a chain is signed.
 
+mod export;
 mod import;
 mod init;
+mod lower;
 mod show;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use export::{export, retire};
 pub(super) use import::import;
 pub(super) use init::init;
-pub(super) use show::show;
+pub(super) use show::{look, show};
 
 use super::command::Arguments;
 use super::report::{Report, complain, warn, with_cause};
@@ -72,7 +75,7 @@ fn create(
     chain_key: &ChainKey,
     report: &mut Report,
 ) -> Result<String, Exit> {
-    if repair::missing_directory(&chain_key.chain, report) {
+    if repair::unusable_directory(&chain_key.chain, report) {
         return Err(Exit::State);
     }
     let key_file = &chain_key.path.value;

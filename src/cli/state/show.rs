@@ -8,7 +8,7 @@ use super::super::report::{Report, say};
 use super::super::setup::ChainKey;
 use super::super::{Exit, repair};
 use super::chosen;
-use crate::guard::Watermark;
+use crate::guard::{Position, Watermark};
 use crate::store::{self, OpenError, Snapshot};
 use crate::types::Step;
 
@@ -21,47 +21,15 @@ pub(in crate::cli) fn show(arguments: &Arguments) -> Result<Exit, lexopt::Error>
         Err(exit) => return Ok(exit),
     };
     let mut report = Report::new(&file);
-    let mut table = String::new();
-    let mut row = |cells: [&str; 7]| {
-        let [chain, height, round, step, block, status, path] = cells;
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            table,
-            "{chain:<24} {height:>12} {round:>6} {step:<10} {block:<12} {status:<8} {path}"
-        );
-    };
-    row([
-        "CHAIN", "HEIGHT", "ROUND", "STEP", "BLOCK", "STATUS", "FILE",
-    ]);
-    for chain_key in &chains {
-        let chain = &chain_key.chain;
-        let path = chain.state_file.value.display().to_string();
-        let id = chain.id.value;
-        match look(chain_key) {
-            Ok(Some(state)) => {
-                let position = state.watermark.position();
-                let status = state.status.map_or_else(
-                    || state.format.map_or("?", store::foreign::Format::word),
-                    store::Status::word,
-                );
-                row([
-                    id.as_str(),
-                    &position.height().to_string(),
-                    &position.round().to_string(),
-                    position.step().map_or("none", Step::word),
-                    &block(&state.watermark),
-                    status,
-                    &path,
-                ]);
-            }
-            Ok(None) => row([id.as_str(), "-", "-", "-", "-", "missing", &path]),
-            Err(error) => {
-                row([id.as_str(), "?", "?", "?", "?", "bad", &path]);
-                let _ = repair::state_problem(&error, chain, &mut report);
-            }
-        }
-    }
-    say(&table);
+    let rows: Vec<Row> = chains
+        .iter()
+        .map(|chain_key| row(chain_key, &mut report))
+        .collect();
+    say(&if arguments.has("json") {
+        format!("{}\n", json(&rows))
+    } else {
+        table(&rows)
+    });
     Ok(if report.has_problems() {
         report.finish()
     } else {
@@ -69,7 +37,118 @@ pub(in crate::cli) fn show(arguments: &Arguments) -> Result<Exit, lexopt::Error>
     })
 }
 
-fn look(chain_key: &ChainKey) -> Result<Option<Snapshot>, OpenError> {
+/// One chain.
+struct Row {
+    chain_id: String,
+    state_file: String,
+    status: &'static str,
+    format: Option<&'static str>,
+    watermark: Option<Watermark>,
+    problem: Option<String>,
+}
+
+fn row(chain_key: &ChainKey, report: &mut Report) -> Row {
+    let chain = &chain_key.chain;
+    let row = Row {
+        chain_id: chain.id.value.to_string(),
+        state_file: chain.state_file.value.display().to_string(),
+        status: "missing",
+        format: None,
+        watermark: None,
+        problem: None,
+    };
+    match look(chain_key) {
+        Ok(Some(state)) => Row {
+            status: state.status.map_or("foreign", store::Status::word),
+            format: state.format.map(store::foreign::Format::word),
+            watermark: Some(state.watermark),
+            ..row
+        },
+        Ok(None) => row,
+        Err(error) => {
+            let _ = repair::state_problem(&error, chain, report);
+            Row {
+                status: "bad",
+                problem: Some(error.to_string()),
+                ..row
+            }
+        }
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut table = String::new();
+    let mut line = |cells: [&str; 7]| {
+        let [chain, height, round, step, block, status, path] = cells;
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            table,
+            "{chain:<24} {height:>12} {round:>6} {step:<10} {block:<12} {status:<8} {path}"
+        );
+    };
+    line([
+        "CHAIN", "HEIGHT", "ROUND", "STEP", "BLOCK", "STATUS", "FILE",
+    ]);
+    for row in rows {
+        let status = row.format.unwrap_or(row.status);
+        let (id, path) = (&row.chain_id, &row.state_file);
+        let Some(watermark) = &row.watermark else {
+            let unknown = if row.problem.is_some() { "?" } else { "-" };
+            line([id, unknown, unknown, unknown, unknown, status, path]);
+            continue;
+        };
+        let position = watermark.position();
+        line([
+            id,
+            &position.height().to_string(),
+            &position.round().to_string(),
+            position.step().map_or("none", Step::word),
+            &block(watermark),
+            status,
+            path,
+        ]);
+    }
+    table
+}
+
+fn json(rows: &[Row]) -> String {
+    let array = nojson::json(|f| {
+        f.set_indent_size(2);
+        f.set_spacing(true);
+        f.array(|f| rows.iter().try_for_each(|row| f.element(row)))
+    });
+    array.to_string()
+}
+
+impl nojson::DisplayJson for Row {
+    fn fmt(&self, f: &mut nojson::JsonFormatter<'_, '_>) -> core::fmt::Result {
+        let position = self.watermark.map(|watermark| watermark.position());
+        let signed = self.watermark.as_ref().and_then(Watermark::sign_bytes);
+        f.object(|f| {
+            f.member("chain_id", &self.chain_id)?;
+            f.member("state_file", &self.state_file)?;
+            f.member("status", self.status)?;
+            f.member("format", self.format)?;
+            f.member("height", position.map(|at| at.height().to_string()))?;
+            f.member("round", position.map(Position::round))?;
+            f.member(
+                "step",
+                position.map(|at| at.step().map_or("none", Step::word)),
+            )?;
+            f.member(
+                "block_hash",
+                signed
+                    .and_then(|bytes| bytes.block_hash())
+                    .map(|hash| hex(hash)),
+            )?;
+            f.member("sign_bytes_known", self.watermark.map(|_| signed.is_some()))?;
+            f.member("problem", self.problem.as_deref())
+        })
+    }
+}
+
+/// Reads a chain's state without a lock, as often as it takes while a signer writes.
+pub(in crate::cli) fn look(chain_key: &ChainKey) -> Result<Option<Snapshot>, OpenError> {
     let path = &chain_key.chain.state_file.value;
     let mut tries = 1;
     loop {
@@ -94,8 +173,12 @@ fn block(watermark: &Watermark) -> String {
     let Some(hash) = bytes.block_hash() else {
         return "<nil>".to_owned();
     };
+    hex(hash.get(..5).unwrap_or_default())
+}
+
+fn hex(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for byte in hash.iter().take(5) {
+    for byte in bytes {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02X}");
     }
