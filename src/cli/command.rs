@@ -74,6 +74,36 @@ const CHAIN_ID_AGAIN: Flag = Flag {
     value: Some("CHAIN"),
     about: "goes with --force where there is no terminal to ask at",
 };
+const PASSPHRASE_FD: Flag = Flag {
+    short: None,
+    long: "passphrase-fd",
+    value: Some("N"),
+    about: "read the passphrase of encrypted keys from this descriptor: a line, or all of it",
+};
+const PASSPHRASE_FILE: Flag = Flag {
+    short: None,
+    long: "passphrase-file",
+    value: Some("FILE"),
+    about: "or from this file; else $TMKMS_PASSPHRASE_FILE, else systemd's credential, else a terminal",
+};
+const WORK: Flag = Flag {
+    short: None,
+    long: "work",
+    value: Some("N"),
+    about: "what a guess at the passphrase costs: 2^N KiB of memory, 10 to 18 (default 17)",
+};
+const ENCRYPT: Flag = Flag {
+    short: Some('e'),
+    long: "encrypt",
+    value: None,
+    about: "put the key under a passphrase",
+};
+const PREFIX: Flag = Flag {
+    short: Some('p'),
+    long: "prefix",
+    value: Some("PREFIX"),
+    about: "bech32 prefix of the chain's accounts (default cosmos)",
+};
 
 /// Every command, in the order in which help lists them.
 pub(super) const COMMANDS: &[Command] = &[
@@ -116,21 +146,29 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["start"],
         operands: "",
         count: 0..=0,
-        flags: &[CONFIG, VERBOSE],
+        flags: &[CONFIG, VERBOSE, PASSPHRASE_FD, PASSPHRASE_FILE],
         about: "sign for the configured validators, in the foreground",
         details: "Dials every [[validator]] and answers it until SIGTERM or SIGINT. Everything that is wrong is\n\
-                  reported at once before anything is made, changed or dialled.",
+                  reported at once before anything is made, changed or dialled. If keys are encrypted, their\n\
+                  passphrase is asked for once, and only if nothing else is wrong.",
     },
     Command {
         words: &["softsign", "keygen"],
         operands: "PATH",
         count: 1..=1,
-        flags: &[Flag {
-            short: Some('t'),
-            long: "type",
-            value: Some("TYPE"),
-            about: "consensus (the default) or account",
-        }],
+        flags: &[
+            Flag {
+                short: Some('t'),
+                long: "type",
+                value: Some("TYPE"),
+                about: "consensus (the default) or account",
+            },
+            ENCRYPT,
+            PASSPHRASE_FD,
+            PASSPHRASE_FILE,
+            WORK,
+            PREFIX,
+        ],
         about: "make a key and write it to PATH",
         details: "A key that lies at PATH is moved aside to PATH.old-FINGERPRINT, never destroyed. Beside a\n\
                   consensus key a mark is left, PATH.begin-once, with which `start` makes the key's first state.\n\
@@ -140,16 +178,59 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["softsign", "import"],
         operands: "INPUT OUTPUT",
         count: 2..=2,
-        flags: &[Flag {
-            short: Some('f'),
-            long: "format",
-            value: Some("FORMAT"),
-            about: "accepted and not needed: the format is seen from the content",
-        }],
+        flags: &[
+            Flag {
+                short: Some('f'),
+                long: "format",
+                value: Some("FORMAT"),
+                about: "accepted and not needed: the format is seen from the content",
+            },
+            ENCRYPT,
+            PASSPHRASE_FD,
+            PASSPHRASE_FILE,
+            WORK,
+            PREFIX,
+        ],
         about: "take a validator's key over, from its priv_validator_key.json",
-        details: "A key that lies at OUTPUT is moved aside to OUTPUT.old-FINGERPRINT; the same key changes\n\
+        details: "INPUT is recognised by content: a priv_validator_key.json (nodes, cosmos/kms, horcrux in single-signer\n\
+                  mode), a key file of tmkms, or 32 bytes of seed, or 64 of seed and public key, in base64, in\n\
+                  hexadecimal or bare. A key that lies at OUTPUT is moved aside to OUTPUT.old-FINGERPRINT; the same key changes\n\
                   nothing. If the node's own state, ../data/priv_validator_state.json, is found beside INPUT, a\n\
                   mark is left with which `start` goes on from there.",
+    },
+    Command {
+        words: &["softsign", "show"],
+        operands: "PATH",
+        count: 1..=1,
+        flags: &[
+            Flag {
+                short: Some('f'),
+                long: "format",
+                value: Some("FORM"),
+                about: "print this form alone: cosmos-json, base64, hex, bech32, address, valcons",
+            },
+            PREFIX,
+        ],
+        about: "print the public key in every form",
+        details: "PATH is any key that `import` reads, or an encrypted one: that takes no passphrase.\n\
+                  create-validator --pubkey \"$(tmkms softsign show -f cosmos-json PATH)\"",
+    },
+    Command {
+        words: &["softsign", "encrypt"],
+        operands: "PATH",
+        count: 1..=1,
+        flags: &[PASSPHRASE_FD, PASSPHRASE_FILE, WORK, PREFIX],
+        about: "put a key under a passphrase, in its place",
+        details: "The encrypted key replaces the plain one, whose bytes are then overwritten. Backups, snapshots,\n\
+                  copy-on-write file systems and SSDs may keep them. Identity keys may be encrypted as well.",
+    },
+    Command {
+        words: &["softsign", "decrypt"],
+        operands: "PATH",
+        count: 1..=1,
+        flags: &[PASSPHRASE_FD, PASSPHRASE_FILE, PREFIX],
+        about: "write an encrypted key in plain again, in its place",
+        details: "",
     },
     Command {
         words: &["state", "show"],
@@ -212,6 +293,8 @@ pub(super) const COMMANDS: &[Command] = &[
         count: 2..=2,
         flags: &[
             CONFIG,
+            PASSPHRASE_FD,
+            PASSPHRASE_FILE,
             Flag {
                 short: Some('f'),
                 long: "format",
@@ -247,6 +330,8 @@ pub(super) const COMMANDS: &[Command] = &[
         flags: &[
             CONFIG,
             JSON,
+            PASSPHRASE_FD,
+            PASSPHRASE_FILE,
             Flag {
                 short: None,
                 long: "dial",
@@ -379,7 +464,7 @@ impl Command {
                 None => format!("{short}--{}", flag.long),
             };
             // Writing to a String cannot fail.
-            let _ = write!(text, "\n  {name:<22} {}", flag.about);
+            let _ = write!(text, "\n  {name:<24} {}", flag.about);
         }
         if !self.flags.is_empty() {
             text.push('\n');

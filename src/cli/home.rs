@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         }
     };
     if let (Some(key), [chain]) = (key, chains.as_slice()) {
-        let exit = import(key, &home, chain);
+        let exit = import(key, &home, chain)?;
         if exit != Exit::Done {
             return Ok(exit);
         }
@@ -115,7 +115,7 @@ fn make(home: &Path, chains: &[Draft]) -> Result<(), String> {
 }
 
 /// Imports the validator's key to where the configuration looks for it: it may be an older one.
-fn import(key: &Path, home: &Path, chain: &Draft) -> Exit {
+fn import(key: &Path, home: &Path, chain: &Draft) -> Result<Exit, lexopt::Error> {
     let config = home.join("tmkms.toml");
     let output = key_file(home, chain);
     let text = std::fs::read_to_string(&config).unwrap_or_default();
@@ -134,9 +134,9 @@ fn import(key: &Path, home: &Path, chain: &Draft) -> Exit {
                 quoted(key)
             ),
         );
-        return Exit::Config;
+        return Ok(Exit::Config);
     }
-    softsign::import_file(key, &output)
+    softsign::import_plain(key, &output)
 }
 
 fn key_file(home: &Path, chain: &Draft) -> PathBuf {

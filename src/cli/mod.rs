@@ -7,14 +7,20 @@ mod exit;
 mod home;
 mod hook;
 mod manual;
+mod passphrase;
 mod plan;
+mod protect;
 mod repair;
 mod report;
 mod setup;
+mod show;
 mod softsign;
 mod start;
 mod state;
 mod supervise;
+mod terminal;
+mod unlock;
+mod vault;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,6 +38,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Runs the command line of this process to its end.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Err(error) = protect::forbid_dumps() {
+        report::warn(&format_args!("core dumps cannot be forbidden: {error}"));
+    }
     let mut parser = Parser::from_env();
     match dispatch(&mut parser) {
         Ok(exit) => exit,
@@ -84,10 +93,13 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
     }
     match command.words {
         ["init"] => home::run(&arguments),
-        ["start"] => Ok(start::run(&arguments)),
-        ["check"] => Ok(check::run(&arguments)),
+        ["start"] => start::run(&arguments),
+        ["check"] => check::run(&arguments),
         ["softsign", "keygen"] => softsign::keygen(&arguments),
-        ["softsign", "import"] => Ok(softsign::import(&arguments)),
+        ["softsign", "import"] => softsign::import(&arguments),
+        ["softsign", "show"] => show::show(&arguments),
+        ["softsign", "encrypt"] => vault::encrypt(&arguments),
+        ["softsign", "decrypt"] => vault::decrypt(&arguments),
         ["state", "show"] => state::show(&arguments),
         ["state", "init"] => state::init(&arguments),
         ["state", "import"] => state::import(&arguments),

@@ -1,22 +1,22 @@
 //! What `start` looks at before it touches anything.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::report::{Report, quoted};
 use super::setup::{self, ChainKey, Setup};
 use super::{Exit, repair};
-use crate::config::{Chain, Validator};
+use crate::config::{Chain, Spanned, Validator};
 use crate::files::Identity;
-use crate::keys::SigningKey;
+use crate::keys::Kept;
 use crate::store::mark::{self, Mark};
 use crate::store::{self, Claim, Found, OpenError};
 use crate::types::ChainId;
 
 /// A chain that can be started, with everything it needs held and nothing touched.
-pub(super) struct Planned {
+pub(super) struct Planned<K> {
     pub(super) chain: Chain,
-    pub(super) key: SigningKey,
+    pub(super) key: K,
+    pub(super) key_file: Spanned<PathBuf>,
     pub(super) claim: Claim,
     pub(super) state: Found,
     /// The key's file, if a mark lies beside it that must be used up.
@@ -25,9 +25,9 @@ pub(super) struct Planned {
 }
 
 /// A connection that can be started.
-pub(super) struct Dial {
+pub(super) struct Dial<K> {
     pub(super) validator: Validator,
-    pub(super) identity: Option<Arc<SigningKey>>,
+    pub(super) identity: Option<K>,
 }
 
 /// What a signer that runs on a state already is.
@@ -41,8 +41,8 @@ pub(super) enum Running {
 
 /// Everything that was found in order.
 pub(super) struct Plan {
-    pub(super) chains: Vec<Planned>,
-    pub(super) dials: Vec<Dial>,
+    pub(super) chains: Vec<Planned<Kept>>,
+    pub(super) dials: Vec<Dial<Kept>>,
     /// The chains for which a signer runs, if that is [`Running::Told`].
     pub(super) running: Vec<ChainKey>,
 }
@@ -129,7 +129,7 @@ impl States {
     }
 }
 
-fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
+fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Kept>> {
     let ChainKey { chain, key, path } = chain_key;
     let public_key = key.public_key();
     let claim = Claim::new(&public_key, &chain.id.value)
@@ -178,7 +178,8 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned> {
         key,
         claim,
         state,
-        marked: is_marked.then_some(path.value),
+        marked: is_marked.then(|| path.value.clone()),
+        key_file: path,
         begin,
     })
 }
@@ -246,9 +247,9 @@ fn beginning(
 }
 
 /// One mark begins one chain.
-fn one_beginning_each(planned: &[Planned], report: &mut Report) {
+fn one_beginning_each(planned: &[Planned<Kept>], report: &mut Report) {
     for (index, chain) in planned.iter().enumerate() {
-        let same = |other: &&Planned| {
+        let same = |other: &&Planned<Kept>| {
             other.begin.is_some()
                 && chain.begin.is_some()
                 && other.key.public_key() == chain.key.public_key()

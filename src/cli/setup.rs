@@ -1,7 +1,6 @@
 //! The configuration and the keys that it names, read for `start` and for `state`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -12,7 +11,7 @@ use crate::config::{
     Strays,
 };
 use crate::files;
-use crate::keys::{self, ImportError, Prefix, SigningKey};
+use crate::keys::{self, ImportError, Kept, Prefix, Sealed};
 use crate::types::PublicKey;
 
 /// What a configuration says, with the keys that it names.
@@ -26,7 +25,7 @@ pub(super) struct Setup {
 /// The consensus key of one chain.
 pub(super) struct ChainKey {
     pub(super) chain: Chain,
-    pub(super) key: SigningKey,
+    pub(super) key: Kept,
     pub(super) path: Spanned<PathBuf>,
 }
 
@@ -35,7 +34,7 @@ pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
     let Read { config, strays } = read_config(file, report);
     for path in &strays.keys {
         if let Some(bytes) = read_secret(path, Role::Consensus, report)
-            && let Err(error) = keys::parse(&bytes)
+            && let Err(error) = keys::read(&bytes)
         {
             bad_key(path, &error, report);
         }
@@ -206,16 +205,22 @@ fn secret_cure(error: &files::Error, role: Role) -> String {
         files::Problem::Owner { .. } => "run that chown".to_owned(),
         files::Problem::NotAFile
         | files::Problem::TooLong
+        | files::Problem::Linked
         | files::Problem::Exists
         | files::Problem::Changed => "name the key's own file".to_owned(),
     }
 }
 
-fn parse(bytes: &[u8], format: FileFormat) -> Result<SigningKey, ImportError> {
+/// An encrypted key may stand for one of either format.
+fn parse(bytes: &[u8], format: FileFormat) -> Result<Kept, ImportError> {
+    if Sealed::recognises(bytes) {
+        return keys::read(bytes);
+    }
     match format {
         FileFormat::Base64 => keys::parse_seed(bytes),
         FileFormat::Json => keys::parse_json(bytes),
     }
+    .map(Kept::Plain)
 }
 
 fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
@@ -223,10 +228,14 @@ fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
         Exit::Key,
         path.position,
         format!("{} {error}", path.value.display()),
-        format!(
-            "take the validator's key over with `tmkms softsign import KEY.json {}`",
-            quoted(&path.value)
-        ),
+        if matches!(error, ImportError::Sealed(_)) {
+            "take the file from a backup".to_owned()
+        } else {
+            format!(
+                "take the validator's key over with `tmkms softsign import KEY.json {}`",
+                quoted(&path.value)
+            )
+        },
     );
 }
 
@@ -255,9 +264,9 @@ pub(super) fn identity(
     path: &Spanned<PathBuf>,
     consensus: &[ChainKey],
     report: &mut Report,
-) -> Option<Arc<SigningKey>> {
+) -> Option<Kept> {
     let bytes = read_secret(path, Role::Identity, report)?;
-    let key = match keys::parse_seed(&bytes) {
+    let key = match parse(&bytes, FileFormat::Base64) {
         Ok(key) => key,
         Err(error) => {
             report.problem(
@@ -283,7 +292,7 @@ pub(super) fn identity(
         );
         return None;
     }
-    Some(Arc::new(key))
+    Some(key)
 }
 
 /// A public key as the chain's `key_format` prints it.

@@ -7,10 +7,13 @@ use zeroize::Zeroizing;
 
 use super::Exit;
 use super::command::Arguments;
+use super::passphrase::Keyholder;
 use super::report::{complain, quoted, say, warn, with_cause};
+use super::show::{Prefixes, say_key};
+use super::vault;
 use crate::files;
 use crate::guard::Watermark;
-use crate::keys::{self, Fingerprint, SigningKey};
+use crate::keys::{self, Fingerprint, Kept, Sealed, SigningKey, Work};
 use crate::link::random;
 use crate::store::foreign;
 use crate::store::mark::{self, Mark};
@@ -39,6 +42,11 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
             return Err(format!("a key's type is consensus or account, not {text:?}").into());
         }
     };
+    let prefixes = Prefixes::of(arguments)?;
+    let mut form = Form::of(arguments)?;
+    if account && matches!(form, Form::Sealed(..)) {
+        return Err("account keys are not encrypted: this program does not use them".into());
+    }
     let key = match generate() {
         Ok(key) => key,
         Err(error) => {
@@ -46,7 +54,10 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
             return Ok(Exit::Failed);
         }
     };
-    let put = match put(&path, &key) {
+    let Some(text) = form.text(&key, &path) else {
+        return Ok(Exit::Key);
+    };
+    let put = match put(&path, &key.public_key(), &text) {
         Ok(put) => put,
         Err(error) => return Ok(error.complain(&path)),
     };
@@ -58,7 +69,7 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         ));
         return Ok(Exit::Done);
     }
-    say_key(&path, &key.public_key());
+    form.say(&path, &key.public_key(), &prefixes);
     let mark = Mark {
         public_key: key.public_key(),
         watermark: Watermark::ZERO,
@@ -69,15 +80,28 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
 }
 
 /// `softsign import INPUT OUTPUT`.
-pub(super) fn import(arguments: &Arguments) -> Exit {
+pub(super) fn import(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
+    let prefixes = Prefixes::of(arguments)?;
+    let form = Form::of(arguments)?;
     let [input, output] = arguments.operands.as_slice() else {
-        return Exit::Usage;
+        return Ok(Exit::Usage);
     };
-    import_file(Path::new(input), Path::new(output))
+    Ok(import_file(
+        Path::new(input),
+        Path::new(output),
+        form,
+        &prefixes,
+    ))
+}
+
+/// The same, as `init --key` does it.
+pub(super) fn import_plain(input: &Path, output: &Path) -> Result<Exit, lexopt::Error> {
+    let prefixes = Prefixes::named("cosmos")?;
+    Ok(import_file(input, output, Form::Plain, &prefixes))
 }
 
 /// Takes a key over, with what is known of how far it has signed.
-pub(super) fn import_file(input: &Path, output: &Path) -> Exit {
+fn import_file(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -> Exit {
     if let (Ok(from), Ok(to)) = (files::Identity::at(input), files::Identity::at(output))
         && from == to
     {
@@ -123,12 +147,30 @@ pub(super) fn import_file(input: &Path, output: &Path) -> Exit {
         }
     };
     let known = is_known(output, &public_key);
-    let put = match put(output, &key) {
+    if matches!(form, Form::Sealed(..))
+        && matches!(read_own(output), Some(Kept::Plain(there)) if there.public_key() == public_key)
+    {
+        complain(
+            &format_args!("{} holds this key already, in plain", output.display()),
+            &format!(
+                "put it under a passphrase: tmkms softsign encrypt {}",
+                quoted(output)
+            ),
+        );
+        return Exit::Key;
+    }
+    let Some(text) = form.text(&key, output) else {
+        return Exit::Key;
+    };
+    let put = match put(output, &public_key, &text) {
         Ok(put) => put,
         Err(error) => return error.complain(output),
     };
     put.say(output);
-    say_key(output, &public_key);
+    form.say(output, &public_key, prefixes);
+    if matches!(form, Form::Sealed(..)) {
+        say(&format!("{} holds the key in plain still\n", quoted(input)));
+    }
     match found {
         _ if known => say("this key was here before, so its state goes on where it was\n"),
         Some((watermark, origin)) => {
@@ -204,7 +246,59 @@ fn is_known(path: &Path, key: &PublicKey) -> bool {
 
 fn read_public(path: &Path) -> Option<PublicKey> {
     let (bytes, _) = files::read_foreign(path).ok()?;
-    Some(keys::parse(&bytes).ok()?.key.public_key())
+    Some(keys::read(&bytes).ok()?.public_key())
+}
+
+/// What lies there if `start` could use it: in another form, or for others to read, it could not.
+fn read_own(path: &Path) -> Option<Kept> {
+    let bytes = files::read_secret(path).ok()?;
+    if Sealed::recognises(&bytes) {
+        return keys::read(&bytes).ok();
+    }
+    keys::parse_seed(&bytes).ok().map(Kept::Plain)
+}
+
+/// How a key is going to lie in its file.
+enum Form {
+    Plain,
+    Sealed(Box<Keyholder>, Work),
+}
+
+impl Form {
+    fn of(arguments: &Arguments) -> Result<Self, lexopt::Error> {
+        if arguments.has("encrypt") {
+            let work = vault::work(arguments)?;
+            return Ok(Self::Sealed(Box::new(Keyholder::of(arguments)?), work));
+        }
+        for flag in ["work", "passphrase-fd", "passphrase-file"] {
+            if arguments.has(flag) {
+                return Err(format!("--{flag} goes with --encrypt").into());
+            }
+        }
+        Ok(Self::Plain)
+    }
+
+    /// The content of the file; `None` if that was complained of.
+    fn text(&mut self, key: &SigningKey, path: &Path) -> Option<Zeroizing<String>> {
+        match self {
+            Self::Plain => Some(key.to_base64_seed()),
+            Self::Sealed(keyholder, work) => match vault::seal(key, path, *work, keyholder) {
+                Ok(text) => Some(Zeroizing::new(text)),
+                Err(refused) => {
+                    complain(&refused.message, &refused.cure);
+                    None
+                }
+            },
+        }
+    }
+
+    fn say(&self, path: &Path, key: &PublicKey, prefixes: &Prefixes) {
+        let is_sealed = matches!(read_own(path), Some(Kept::Sealed(_)));
+        say_key(path, key, prefixes, is_sealed);
+        if matches!(self, Self::Sealed(..)) {
+            vault::warn_of_copies(path, key);
+        }
+    }
 }
 
 fn leave_mark(path: &Path, mark: &Mark, about: &str) {
@@ -241,19 +335,14 @@ enum PutError {
 }
 
 /// Writes a key. Another one that lies there is moved aside first; the same one is left alone.
-fn put(path: &Path, key: &SigningKey) -> Result<Put, PutError> {
+fn put(path: &Path, key: &PublicKey, text: &str) -> Result<Put, PutError> {
     let mut put = Put::Made;
     if path.symlink_metadata().is_ok() {
-        // In another form, or for others to read, it would be of no use to `start`.
-        let there = files::read_secret(path).map(|bytes| keys::parse_seed(&bytes));
-        if let Ok(Ok(there)) = there
-            && there.public_key() == key.public_key()
-        {
+        if read_own(path).is_some_and(|there| there.public_key() == *key) {
             return Ok(Put::Unchanged);
         }
         put = Put::MovedAside(move_aside(path)?);
     }
-    let text: Zeroizing<String> = key.to_base64_seed();
     match (files::create(path, text.as_bytes(), 0o600), put) {
         (Ok(()), put) => Ok(put),
         (Err(error), Put::MovedAside(aside)) => Err(PutError::Moved(aside, error)),
@@ -301,16 +390,6 @@ impl Put {
             }
         }
     }
-}
-
-fn say_key(path: &Path, key: &PublicKey) {
-    say(&format!(
-        "{}\n  public key  {}\n  hex         {}\n  address     {}\n",
-        path.display(),
-        key.to_cosmos_json(),
-        key.to_hex(),
-        key.address_hex()
-    ));
 }
 
 impl PutError {

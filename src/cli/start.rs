@@ -4,38 +4,55 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::command::Arguments;
+use super::passphrase::Keyholder;
 use super::plan::{Dial, Plan, Planned, Running, plan};
+use super::protect;
 use super::report::{Report, complain};
-use super::{Exit, VERSION, config_path, hook, setup, supervise};
+use super::{Exit, VERSION, config_path, hook, setup, supervise, unlock};
 use crate::backend::{Any, Softsign};
+use crate::keys::SigningKey;
 use crate::session::{Session, Terms};
 use crate::signer::{Extensions, Signer};
 use crate::store::mark::{self, Mark};
 use crate::store::{Claim, Found, Initial, Store};
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
+    let mut keyholder = Keyholder::of(arguments)?;
     crate::log::init(arguments.has("verbose"));
     log::info!(target: "tmkms::commands::start", "tmkms {VERSION} starting up...");
     let file = config_path(arguments);
     let mut report = Report::new(&file);
+    let locked = protect::lock_all();
     let setup = setup::load(&file, &mut report);
     let Plan { chains, dials, .. } = plan(setup, Running::Refused, &mut report);
     if report.has_problems() {
-        return report.finish();
+        return Ok(report.finish());
     }
+    // Nobody is asked for a passphrase before everything else is right.
+    let planned = unlock::chains(chains, &mut keyholder, &mut report);
+    let dials = unlock::dials(dials, &mut keyholder, &mut report);
+    drop(keyholder);
+    if report.has_problems() {
+        return Ok(report.finish());
+    }
+    protect::lock_now(locked).tell();
     for warning in report.warnings() {
         log::warn!(target: "tmkms::config", "{}: {warning}", file.display());
     }
-    match open(chains, dials, &report) {
+    Ok(match open(planned, dials, &report) {
         Ok((sessions, claims)) => supervise::run(sessions, claims),
         Err(exit) => exit,
-    }
+    })
 }
 
 type Opened = (Vec<Session>, Vec<Claim>);
 
 /// Opens every state, and makes those that may begin. From here on files change.
-fn open(planned: Vec<Planned>, dials: Vec<Dial>, report: &Report) -> Result<Opened, Exit> {
+fn open(
+    planned: Vec<Planned<SigningKey>>,
+    dials: Vec<Dial<Arc<SigningKey>>>,
+    report: &Report,
+) -> Result<Opened, Exit> {
     let mut signers: Vec<Arc<Signer>> = Vec::new();
     let mut claims = Vec::new();
     // Every hook is run, so that all of what is wrong with them is seen at once.

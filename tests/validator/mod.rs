@@ -313,6 +313,15 @@ impl Connection {
         Ok(sealed)
     }
 
+    /// One frame with `data`, which may be empty: only over TCP.
+    pub fn sealed_frame(&mut self, data: &[u8]) -> io::Result<Vec<u8>> {
+        let secret = self.secret.as_mut().ok_or(io::ErrorKind::Unsupported)?;
+        let mut frame = [0; FRAME_LEN];
+        let result = secret.seal.seal(data, &mut frame);
+        result.map_err(io::Error::other)?;
+        Ok(frame.to_vec())
+    }
+
     /// Sends `bytes` as they are, sealed on TCP: no length is put before them.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         let sealed = self.sealed(bytes)?;

@@ -1,12 +1,14 @@
 //! `check --dial`: who answers at each address, and what it asks first. Nothing is signed.
 
 use core::fmt;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::Exit;
 use super::super::plan::Dial;
 use super::super::report::Report;
+use crate::keys::SigningKey;
 use crate::link::{self, Link, dial};
 use crate::types::{ChainId, NodeId, PublicKey};
 use crate::wire::{self, Refusal, Request, Response};
@@ -27,7 +29,10 @@ pub(super) struct Dialled {
 }
 
 /// Dials all at once: one that hangs must not hold the others up.
-pub(super) fn dial_all(dials: Vec<(Dial, PublicKey, bool)>, report: &mut Report) -> Vec<Dialled> {
+pub(super) fn dial_all(
+    dials: Vec<(Dial<Arc<SigningKey>>, PublicKey, bool)>,
+    report: &mut Report,
+) -> Vec<Dialled> {
     let mut threads = Vec::new();
     for (dial, public_key, skip) in dials {
         let position = dial.validator.addr.position;
@@ -54,7 +59,7 @@ pub(super) fn dial_all(dials: Vec<(Dial, PublicKey, bool)>, report: &mut Report)
     all
 }
 
-fn dial_one(terms: &Dial, public_key: PublicKey, skipped: bool) -> Dialled {
+fn dial_one(terms: &Dial<Arc<SigningKey>>, public_key: PublicKey, skipped: bool) -> Dialled {
     let Dial {
         validator,
         identity,

@@ -4,14 +4,18 @@ mod dial;
 mod json;
 mod surroundings;
 
+use std::sync::Arc;
+
 use super::command::Arguments;
+use super::passphrase::Keyholder;
 use super::plan::{self, Dial, Plan, Planned, Running};
 use super::report::{Report, complain, quoted, say, warn};
 use super::setup::{self, ChainKey};
 use super::state::look;
-use super::{Exit, config_path, repair};
+use super::{Exit, config_path, repair, unlock};
 use crate::config::KeyFormat;
 use crate::guard::Position;
+use crate::keys::{Kept, SigningKey};
 use crate::store::Found;
 use crate::types::{ChainId, PublicKey};
 use dial::Dialled;
@@ -38,7 +42,8 @@ enum Begins {
     New(Option<String>),
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
+    let mut keyholder = Keyholder::of(arguments)?;
     let file = config_path(arguments);
     let mut report = Report::new(&file);
     let setup = setup::load(&file, &mut report);
@@ -55,6 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     // This also lets go of every lock: nothing below may keep a signer from starting.
     outlooks.extend(chains.into_iter().map(outlook));
     let dialled = if arguments.has("dial") {
+        // Only who shakes hands needs an identity: nobody is asked for a passphrase without need.
+        let dials = unlock::dials(dials, &mut keyholder, &mut report);
         dial_all(dials, &outlooks, &mut report)
     } else {
         Vec::new()
@@ -64,10 +71,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     } else {
         print(&mut report, &outlooks, &dialled);
     }
-    report.exit()
+    Ok(report.exit())
 }
 
-fn outlook(planned: Planned) -> Outlook {
+fn outlook(planned: Planned<Kept>) -> Outlook {
     let (begins, at) = match (&planned.state, &planned.begin) {
         (Found::Ours(ready), _) => (Begins::Goes, Some(ready.watermark().position())),
         (Found::Foreign(foreign), _) => (
@@ -109,7 +116,11 @@ fn running_outlook(chain_key: &ChainKey, report: &mut Report) -> Option<Outlook>
     })
 }
 
-fn dial_all(dials: Vec<Dial>, outlooks: &[Outlook], report: &mut Report) -> Vec<Dialled> {
+fn dial_all(
+    dials: Vec<Dial<Arc<SigningKey>>>,
+    outlooks: &[Outlook],
+    report: &mut Report,
+) -> Vec<Dialled> {
     let dials = dials
         .into_iter()
         .filter_map(|dial| {

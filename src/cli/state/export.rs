@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::super::command::Arguments;
+use super::super::passphrase::Keyholder;
 use super::super::report::{Report, complain, quoted, say, warn, with_cause};
 use super::super::setup::ChainKey;
-use super::super::{Exit, repair};
+use super::super::{Exit, repair, unlock};
 use super::{adopt, chosen, claim, open_exit};
 use crate::backend::{Any, Backend as _, Softsign};
 use crate::files;
@@ -39,8 +40,9 @@ pub(in crate::cli) fn export(arguments: &Arguments) -> Result<Exit, lexopt::Erro
         output: (output != "-").then(|| PathBuf::from(output)),
         keep: arguments.has("keep"),
     };
+    let mut keyholder = Keyholder::of(arguments)?;
     for_one(arguments, id, |chain_key, report| {
-        export_one(chain_key, &order, report)
+        export_one(chain_key, &order, &mut keyholder, report)
     })
 }
 
@@ -63,7 +65,7 @@ pub(in crate::cli) fn retire(arguments: &Arguments) -> Result<Exit, lexopt::Erro
 fn for_one(
     arguments: &Arguments,
     id: &OsString,
-    act: impl Fn(ChainKey, &mut Report) -> Result<(), Exit>,
+    mut act: impl FnMut(ChainKey, &mut Report) -> Result<(), Exit>,
 ) -> Result<Exit, lexopt::Error> {
     let (chains, file) = match chosen(arguments, core::slice::from_ref(id))? {
         Ok(chains) => chains,
@@ -114,17 +116,24 @@ fn hand_over(chain_key: &ChainKey, report: &mut Report) -> Result<(Leaving, Clai
     Ok((store.leave(), claim))
 }
 
-fn export_one(chain_key: ChainKey, order: &Order, report: &mut Report) -> Result<(), Exit> {
+fn export_one(
+    chain_key: ChainKey,
+    order: &Order,
+    keyholder: &mut Keyholder,
+    report: &mut Report,
+) -> Result<(), Exit> {
     let (mut leaving, _claim) = hand_over(&chain_key, report)?;
-    let ChainKey { chain, key, .. } = chain_key;
+    let ChainKey { chain, key, path } = chain_key;
     let id = chain.id.value;
     let position = leaving.watermark().position();
     if let Some(output) = &order.output {
         check_output(output, position, &chain.state_file.value)?;
     }
-    let mut backend = Any::Softsign(Softsign::new(key));
     let text = match order.format {
         Format::FilePv => {
+            // Only this format carries a signature.
+            let key = unlock::open(key, &path, keyholder, report).ok_or(Exit::Key)?;
+            let mut backend = Any::Softsign(Softsign::new(key));
             let signature = signature(&mut leaving, &mut backend)?;
             handover::filepv(leaving.watermark(), signature.as_ref())
         }
