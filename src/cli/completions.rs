@@ -34,6 +34,14 @@ fn words(command: &Command, placeholder: &str) -> Vec<&'static str> {
     match placeholder.trim_matches(['[', ']', '.']) {
         "LIST" => NETWORKS.iter().map(|network| network.name).collect(),
         "TYPE" => vec!["consensus", "account"],
+        "FORM" => vec![
+            "cosmos-json",
+            "base64",
+            "hex",
+            "bech32",
+            "address",
+            "valcons",
+        ],
         "STEP" => vec!["none", "proposal", "prevote", "precommit"],
         "FORMAT" if command.words == ["state", "export"] => vec!["filepv", "tmkms"],
         "FORMAT" => vec!["json"],
@@ -229,7 +237,11 @@ fn zsh_arguments(to: &mut String, indent: &str, command: &Command) -> fmt::Resul
         }
     }
     if !command.operands.is_empty() {
-        write!(to, " \\\n{indent}    '*::{}'", zsh_values(command, command.operands))?;
+        write!(
+            to,
+            " \\\n{indent}    '*::{}'",
+            zsh_values(command, command.operands)
+        )?;
     }
     writeln!(to)
 }

@@ -92,10 +92,10 @@ const WRONG_LINES: &[(usize, &str, &str, &str, &str)] = &[
     ),
     (
         6,
-        "state_hook = { cmd = [\"/bin/true\"] }",
-        "6:14",
-        "not supported",
-        "remove",
+        "state_hook = { cmd = \"/bin/true\" }",
+        "6:22",
+        "must be a list in brackets",
+        "cmd = [",
     ),
     (3, "id = 5", "3:6", "`id`", "id ="),
     (
