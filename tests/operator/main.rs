@@ -24,6 +24,7 @@ mod hook;
 mod import;
 mod init;
 mod install;
+mod messages;
 mod shelf;
 mod show;
 mod unit;
