@@ -123,9 +123,9 @@ fn a_node_s_p2p_port_shakes_hands_and_then_says_what_is_no_request() {
         .message(1, &versions)
         .bytes(2, b"0f185204711dd6a576e082396576e5b54ba4624e");
     link.send(&info.into_bytes()).unwrap();
-    let line = signer.find(&["ERROR tmkms::client"], PATIENCE).unwrap();
+    let told = signer.find(&["ERROR tmkms::client"], PATIENCE).unwrap();
     tells(
-        &line,
+        &told,
         &[
             "the node sent what is no request: ",
             "is the port in `addr` its priv_validator_laddr, and its version known to this tmkms?",
@@ -142,9 +142,9 @@ fn a_node_that_stops_is_said_to_have() {
     let mut link = accept(&node, &mut signer);
     link.ping().unwrap();
     drop(link);
-    let line = signer.find(&["ERROR tmkms::client"], PATIENCE).unwrap();
+    let told = signer.find(&["ERROR tmkms::client"], PATIENCE).unwrap();
     tells(
-        &line,
+        &told,
         &["the node closed the connection: it stopped, or turned to another signer"],
     );
 }
@@ -163,9 +163,9 @@ fn a_connection_that_is_reset_is_said_to_be() {
     let now = std::time::Duration::ZERO;
     rustix::net::sockopt::set_socket_linger(&*stream, Some(now)).unwrap();
     drop(link);
-    let line = signer.find(&["ERROR tmkms::client"], PATIENCE).unwrap();
+    let told = signer.find(&["ERROR tmkms::client"], PATIENCE).unwrap();
     tells(
-        &line,
+        &told,
         &["(os error 104): the node was killed or restarted, or the network cut the connection"],
     );
 }
