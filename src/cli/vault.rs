@@ -38,7 +38,7 @@ pub(super) fn encrypt(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         let text = seal(&key, path, work, &mut keyholder)?;
         let public_key = key.public_key();
         let old = in_place(path, &public_key, || {
-            files::replace_and_wipe(path, text.as_bytes(), 0o600)
+            files::replace_and_wipe(path, &bytes, text.as_bytes(), 0o600)
         })?;
         match old {
             Old::Overwritten => {}
@@ -71,8 +71,8 @@ pub(super) fn decrypt(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         let sealed = Sealed::parse(&bytes).map_err(|error| broken(path, &error))?;
         let key = keyholder.open(path, &sealed)?;
         let text = key.to_base64_seed();
-        in_place(path, &key.public_key(), || {
-            files::replace_atomic(path, text.as_bytes(), 0o600)
+        let _ = in_place(path, &key.public_key(), || {
+            files::replace_and_wipe(path, &bytes, text.as_bytes(), 0o600)
         })?;
         say_key(path, &key.public_key(), &prefixes, false);
         Ok(())

@@ -2,14 +2,15 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
 use rustix::fs::OFlags;
+use zeroize::Zeroizing;
 
-use super::{Error, FILE_MAX_LEN, Problem, replace_atomic};
+use super::{Error, Identity, Problem, replace_atomic};
 
 /// What became of the bytes of a file that was replaced.
 #[derive(Debug)]
@@ -20,19 +21,20 @@ pub enum Old {
     Left(io::Error),
 }
 
-/// Puts other bytes in the place of a file, then overwrites the old ones, which have no name by then.
+/// Puts `bytes` in the place of `known`, then overwrites the old ones, which have no name by then.
 ///
 /// A file system that writes elsewhere (copy on write, journaled data) and an SSD that does so inside keep
 /// the old bytes for a while all the same.
 ///
 /// # Errors
 ///
-/// [`Problem::Linked`]: it has another name, under which the old bytes would stay or be lost; the
-/// system's. The old file is still there.
-pub fn replace_and_wipe(path: &Path, bytes: &[u8], mode: u32) -> Result<Old, Error> {
+/// [`Problem::Linked`]: it has another name, under which the old bytes would stay or be lost;
+/// [`Problem::Changed`]: it holds something else than `known`; the system's. The old file is still there.
+pub fn replace_and_wipe(path: &Path, known: &[u8], bytes: &[u8], mode: u32) -> Result<Old, Error> {
     // Before it is replaced: a file that cannot be overwritten is known in time.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let old = OpenOptions::new()
+    let mut old = OpenOptions::new()
+        .read(true)
         .write(true)
         .custom_flags(flags)
         .open(path)
@@ -44,21 +46,34 @@ pub fn replace_and_wipe(path: &Path, bytes: &[u8], mode: u32) -> Result<Old, Err
     if metadata.nlink() != 1 {
         return Err(Error::new(path, Problem::Linked));
     }
+    let is_known = holds(&mut old, known).map_err(Error::system(path, "read"))?;
+    let own = Identity::of(&old).map_err(Error::system(path, "examine"))?;
+    if !is_known || Identity::at(path)? != own {
+        return Err(Error::new(path, Problem::Changed));
+    }
     replace_atomic(path, bytes, mode)?;
-    Ok(match overwrite(&old) {
+    Ok(match overwrite(&old, known.len()) {
         Ok(()) => Old::Overwritten,
         Err(error) => Old::Left(error),
     })
 }
 
-fn overwrite(mut file: &File) -> io::Result<()> {
-    let metadata = file.metadata()?;
-    if metadata.nlink() != 0 {
+fn holds(file: &mut File, known: &[u8]) -> io::Result<bool> {
+    // A byte more would show.
+    let limit = known.len().saturating_add(1);
+    let mut content = Zeroizing::new(Vec::with_capacity(limit.saturating_add(1)));
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    let _ = file.take(limit).read_to_end(&mut content)?;
+    Ok(*content == known)
+}
+
+fn overwrite(mut file: &File, len: usize) -> io::Result<()> {
+    if file.metadata()?.nlink() != 0 {
         // Somebody gave it a name meanwhile: it is theirs now.
         return Err(io::ErrorKind::ResourceBusy.into());
     }
-    let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    file.write_all(&vec![0; len.min(FILE_MAX_LEN)])?;
+    file.rewind()?;
+    file.write_all(&vec![0; len])?;
     file.sync_all()
 }
 
@@ -74,7 +89,7 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.file("a.key", b"secret", 0o600);
         let mut old = File::open(&path).unwrap();
-        let done = replace_and_wipe(&path, b"sealed", 0o600).unwrap();
+        let done = replace_and_wipe(&path, b"secret", b"sealed", 0o600).unwrap();
         assert!(matches!(done, Old::Overwritten), "{done:?}");
         let mut left = Vec::new();
         assert_eq!(old.read_to_end(&mut left).unwrap(), 6);
@@ -88,7 +103,7 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.file("a.key", b"secret", 0o600);
         fs::hard_link(&path, scratch.path("b.key")).unwrap();
-        let problem = replace_and_wipe(&path, b"sealed", 0o600)
+        let problem = replace_and_wipe(&path, b"secret", b"sealed", 0o600)
             .unwrap_err()
             .problem;
         assert!(matches!(problem, Problem::Linked));
@@ -101,8 +116,21 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.file("a.key", b"secret", 0o600);
         let old = OpenOptions::new().write(true).open(&path).unwrap();
-        assert!(overwrite(&old).is_err());
+        assert!(overwrite(&old, 6).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"secret");
+    }
+
+    #[test]
+    fn another_content_than_was_read_is_left_as_it_is() {
+        let scratch = Scratch::new();
+        let path = scratch.file("a.key", b"other!", 0o600);
+        for known in [&b"secret"[..], b"other", b"other!!", b""] {
+            let problem = replace_and_wipe(&path, known, b"sealed", 0o600)
+                .unwrap_err()
+                .problem;
+            assert!(matches!(problem, Problem::Changed));
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"other!");
     }
 
     #[test]
@@ -111,10 +139,10 @@ mod tests {
         let path = scratch.file("real", b"secret", 0o600);
         let link = scratch.path("link");
         std::os::unix::fs::symlink("real", &link).unwrap();
-        assert!(replace_and_wipe(&link, b"sealed", 0o600).is_ok());
+        assert!(replace_and_wipe(&link, b"secret", b"sealed", 0o600).is_ok());
         assert!(link.is_symlink());
         assert_eq!(fs::read(&path).unwrap(), b"sealed");
-        assert!(replace_and_wipe(&scratch.path("absent"), b"", 0o600).is_err());
+        assert!(replace_and_wipe(&scratch.path("absent"), b"", b"", 0o600).is_err());
         assert_eq!(scratch.names(), ["link", "real"]);
     }
 }

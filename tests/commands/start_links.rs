@@ -90,13 +90,7 @@ const WRONG_LINES: &[(usize, &str, &str, &str, &str)] = &[
         "sign_extensions",
         "true",
     ),
-    (
-        6,
-        "state_hook = { cmd = \"/bin/true\" }",
-        "6:22",
-        "must be a list in brackets",
-        "cmd = [",
-    ),
+    (6, "state_hook = { cmd = [] }", "6:22", "cmd", "cmd = ["),
     (3, "id = 5", "3:6", "`id`", "id ="),
     (
         3,

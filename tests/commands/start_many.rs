@@ -12,7 +12,7 @@ state_file = "{dir}/state/sound-1.json"
 [[chain]]
 id = "lost-1"
 stat_file = "{dir}/state/lost-1.json"
-state_hook = { cmd = "/bin/true" }
+state_hook = { cmd = [] }
 
 [[chain]]
 id = "keyless-1"
@@ -75,7 +75,7 @@ path = "{dir}/secrets/stray.key"
 const PROBLEMS: &[(&str, &str)] = &[
     ("3:14", "is missing"),
     ("7:1", "stat_file"),
-    ("8:22", "`cmd`"),
+    ("8:22", "cmd"),
     ("11:6", "keyless-1 has no consensus key"),
     ("15:14", "is empty"),
     ("19:14", "does not exist"),

@@ -144,6 +144,46 @@ fn state_commands_need_no_passphrase() {
 }
 
 #[test]
+fn check_needs_a_passphrase_only_to_dial() {
+    let place = Place::new("check");
+    let node = Validator::listen_tcp().unwrap();
+    let home = home(&place, &node);
+    let config = home.config().display().to_string();
+    place.run(&["check", "-c", &config]).succeeded();
+    let ran = place.run(&["check", "--dial", "-c", &config]);
+    ran.failed(4, "kms-identity.key");
+    let answering = std::thread::spawn(move || node.accept(PATIENCE).map(|mut link| link.ping()));
+    let file = ["--passphrase-file", "passphrase"];
+    let dialled = place.run(&[&["check", "--dial", "-c", &config][..], &file].concat());
+    answering.join().unwrap().unwrap().unwrap();
+    assert_ne!(dialled.code, 4, "{}", dialled.err);
+}
+
+#[test]
+fn an_export_that_signs_takes_the_passphrase_and_retires_nothing_without_it() {
+    let place = Place::new("export");
+    let node = Validator::listen_tcp().unwrap();
+    let home = home(&place, &node);
+    let config = home.config().display().to_string();
+    let file = ["--passphrase-file", "passphrase"];
+    let mut signer = Process::spawn(start(&place, &home).args(file)).unwrap();
+    let link = signs(&node, 5);
+    drop(signer.stop(PATIENCE));
+    drop(link);
+    let export = [
+        "state", "export", "-c", &config, "--format", "filepv", CHAIN, "out.json",
+    ];
+    place.run(&export).failed(4, "no terminal");
+    assert!(!place.path("out.json").exists());
+    place.run(&[&export[..], &file].concat()).succeeded();
+    let text = String::from_utf8(place.read("out.json")).unwrap();
+    assert!(text.contains("\"signature\""), "{text}");
+    place
+        .run(&[&["start", "-c", &config][..], &file].concat())
+        .failed(5, "retired");
+}
+
+#[test]
 fn a_key_that_is_encrypted_later_still_begins_once() {
     let place = Place::new("mark");
     let node = Validator::listen_tcp().unwrap();

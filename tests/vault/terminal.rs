@@ -14,7 +14,7 @@ use rustix::termios::{LocalModes, tcgetattr};
 
 use super::{PASSPHRASE, Place, SEED, TMKMS, WORK, base64};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program with a terminal of its own, and whoever sits before it.
 struct Terminal {
