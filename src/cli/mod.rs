@@ -1,5 +1,6 @@
 //! The process: parse, open everything, spawn, supervise, exit code.
 
+mod arguments;
 mod check;
 mod command;
 mod completions;
