@@ -98,7 +98,10 @@ impl fmt::Display for ImportError {
                 Fault::Mismatch => write!(f, "has a `{name}` that belongs to another `priv_key`"),
             },
             Self::Length(len) => {
-                write!(f, "holds {len} bytes in base64, where a seed has {SEED_LEN}")
+                write!(
+                    f,
+                    "holds {len} bytes in base64, where a seed has {SEED_LEN}"
+                )
             }
             Self::Kind(kind) => write!(f, "is {kind}"),
             Self::Sealed(error) => write!(f, "{error}"),
