@@ -75,7 +75,7 @@ const WORK: Flag = Flag {
     short: None,
     long: "work",
     value: Some("N"),
-    about: "what a guess at the passphrase costs: 2^N KiB of memory, 10 to 18 (default 17)",
+    about: "what a guess at the passphrase costs: 2^N KiB of memory, 10 to 18 (default 16)",
 };
 const ENCRYPT: Flag = Flag {
     short: Some('e'),

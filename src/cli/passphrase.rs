@@ -89,7 +89,10 @@ impl Keyholder {
                 told
             } else {
                 attempt = attempt.saturating_add(1);
-                self.tell(&prompt)?
+                self.tell(&prompt).map_err(|refused| Refused {
+                    message: format!("{} is encrypted: {}", path.display(), refused.message),
+                    ..refused
+                })?
             };
             match sealed.open(&passphrase) {
                 Ok(key) => {

@@ -84,7 +84,7 @@ pub(super) fn decrypt(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
 pub(super) fn work(arguments: &Arguments) -> Result<Work, lexopt::Error> {
     match arguments.parsed::<u8>("work")? {
         None => Ok(Work::DEFAULT),
-        Some(log_n) => Work::new(log_n)
+        Some(log_m) => Work::new(log_m)
             .map_err(|_| "--work is 10 to 18: 2^WORK KiB of memory for each attempt".into()),
     }
 }

@@ -6,7 +6,6 @@
 mod file;
 pub(crate) mod json;
 mod refusal;
-mod scrypt;
 mod sealed;
 mod signing;
 mod text;

@@ -4,15 +4,15 @@
 //!  {
 //!    "tmkms_encrypted_key": 1,                                  the version
 //!    "public_key": "VWpD…8jA=",                                 base64, 32 bytes
-//!    "kdf": "scrypt", "log_n": 17, "r": 8, "p": 1,              RFC 7914; 2^log_n KiB of memory
+//!    "kdf": "argon2id", "log_m": 16, "passes": 3, "lanes": 1,   RFC 9106; 2^log_m KiB of memory
 //!    "salt": "…",                                               base64, 32 bytes, fresh each time
 //!    "cipher": "chacha20-poly1305",                             RFC 8439
 //!    "sealed": "…",                                             base64, 48 bytes: the seed and the tag
 //!    "checksum": "…"                                            base64, SHA-256 of header and `sealed`
 //!  }
 //!
-//!  header = "tmkms_encrypted_key 1 PUBLIC_KEY scrypt LOG_N 8 1 SALT chacha20-poly1305", values as in the file
-//!  key    = scrypt(passphrase, salt, 2^log_n, 8, 1), 32 bytes
+//!  header = "tmkms_encrypted_key 1 PUBLIC_KEY argon2id LOG_M 3 1 SALT chacha20-poly1305", values as in the file
+//!  key    = Argon2id(passphrase, salt, 2^log_m KiB, 3 passes, 1 lane), 32 bytes
 //!  sealed = ChaCha20-Poly1305(key, nonce = 12 zero bytes, aad = header, seed)
 //! ```
 //!
@@ -22,6 +22,7 @@
 
 use core::fmt;
 
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use chacha20poly1305::aead::AeadInPlace;
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce, Tag};
 use ct_codecs::{Base64, Decoder, Encoder};
@@ -29,7 +30,6 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::json::{self, Object};
-use super::scrypt::{Cost, scrypt};
 use super::{SEED_LEN, SigningKey};
 use crate::types::PublicKey;
 
@@ -120,8 +120,8 @@ impl Passphrase {
 }
 
 impl Work {
-    /// 128 MiB, a second of an old computer: what OWASP asks for first.
-    pub const DEFAULT: Self = Self(17);
+    /// 64 MiB, as in the second choice of RFC 9106 §4: half a second of an old computer.
+    pub const DEFAULT: Self = Self(16);
 
     /// From the binary logarithm of the memory in KiB.
     ///
@@ -129,9 +129,9 @@ impl Work {
     ///
     /// [`SealedError::Work`] below 10 (1 MiB) and above 18 (256 MiB): a file may come from anybody, and
     /// must not take all the memory there is.
-    pub const fn new(log_n: u8) -> Result<Self, SealedError> {
-        match log_n {
-            10..=18 => Ok(Self(log_n)),
+    pub const fn new(log_m: u8) -> Result<Self, SealedError> {
+        match log_m {
+            10..=18 => Ok(Self(log_m)),
             _ => Err(SealedError::Work),
         }
     }
@@ -142,15 +142,26 @@ impl Work {
         1_u64.checked_shl(self.0.into()).unwrap_or(u64::MAX)
     }
 
+    /// In memory that is asked for first, and wiped.
     fn derive(self, passphrase: &Passphrase, salt: &[u8]) -> Result<Derived, SealedError> {
+        let memory = || SealedError::Memory { kib: self.kib() };
+        let kib = u32::try_from(self.kib()).map_err(|_| memory())?;
+        let params = Params::new(kib, PASSES, LANES, None).map_err(|_| SealedError::Work)?;
+        let mut blocks = Vec::new();
+        blocks
+            .try_reserve_exact(params.block_count())
+            .map_err(|_| memory())?;
+        blocks.resize(params.block_count(), Block::default());
+        let mut blocks = Zeroizing::new(blocks);
         let mut key = Zeroizing::new([0; 32]);
-        let cost = Cost {
-            log_n: self.0,
-            r: usize::from(R),
-            p: usize::from(P),
-        };
-        scrypt(&passphrase.0, salt, cost, key.as_mut_slice())
-            .map_err(|_| SealedError::Memory { kib: self.kib() })?;
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into_with_memory(
+                &passphrase.0,
+                salt,
+                key.as_mut_slice(),
+                blocks.as_mut_slice(),
+            )
+            .map_err(|_| SealedError::Work)?;
         Ok(key)
     }
 }
@@ -208,21 +219,22 @@ impl Sealed {
         }
         let read = Self {
             public_key: PublicKey(bytes_of(&file, "public_key")?),
-            work: Work(number(&file, "log_n")?),
+            work: Work(number(&file, "log_m")?),
             salt: bytes_of(&file, "salt")?,
             content: bytes_of(&file, "sealed")?,
         };
-        let (r, p) = (number::<u32>(&file, "r")?, number::<u32>(&file, "p")?);
+        let passes: u32 = number(&file, "passes")?;
+        let lanes: u32 = number(&file, "lanes")?;
         let kdf = string(&file, "kdf")?;
         let cipher = string(&file, "cipher")?;
-        let header = header(&read, &kdf, r, p, &cipher);
+        let header = header(&read, &kdf, passes, lanes, &cipher);
         if checksum(&header, &read.content) != bytes_of(&file, "checksum")? {
             return Err(SealedError::Damaged);
         }
         if kdf != KDF || cipher != CIPHER {
             return Err(SealedError::Version);
         }
-        if r != u32::from(R) || p != u32::from(P) {
+        if passes != PASSES || lanes != LANES {
             return Err(SealedError::Work);
         }
         let _ = Work::new(read.work.0)?;
@@ -260,7 +272,7 @@ impl Sealed {
     }
 
     fn header(&self) -> String {
-        header(self, KDF, R.into(), P.into(), CIPHER)
+        header(self, KDF, PASSES, LANES, CIPHER)
     }
 }
 
@@ -270,7 +282,7 @@ impl fmt::Display for Sealed {
         writeln!(
             f,
             "{{\n  \"{VERSION_NAME}\": {VERSION},\n  \"public_key\": \"{}\",\n  \
-             \"kdf\": \"{KDF}\", \"log_n\": {}, \"r\": {R}, \"p\": {P},\n  \"salt\": \"{}\",\n  \
+             \"kdf\": \"{KDF}\", \"log_m\": {}, \"passes\": {PASSES}, \"lanes\": {LANES},\n  \"salt\": \"{}\",\n  \
              \"cipher\": \"{CIPHER}\",\n  \"sealed\": \"{}\",\n  \"checksum\": \"{}\"\n}}",
             self.public_key.to_base64(),
             self.work.0,
@@ -317,9 +329,9 @@ fn cipher(key: &Derived) -> ChaCha20Poly1305 {
     ChaCha20Poly1305::new(chacha20poly1305::Key::from_slice(key.as_slice()))
 }
 
-fn header(of: &Sealed, kdf: &str, r: u32, p: u32, cipher: &str) -> String {
+fn header(of: &Sealed, kdf: &str, passes: u32, lanes: u32, cipher: &str) -> String {
     format!(
-        "{VERSION_NAME} {VERSION} {} {kdf} {} {r} {p} {} {cipher}",
+        "{VERSION_NAME} {VERSION} {} {kdf} {} {passes} {lanes} {} {cipher}",
         of.public_key.to_base64(),
         of.work.0,
         base64(&of.salt),
@@ -367,11 +379,11 @@ fn base64(bytes: &[u8]) -> String {
 
 const VERSION_NAME: &str = "tmkms_encrypted_key";
 const VERSION: u32 = 1;
-const KDF: &str = "scrypt";
+const KDF: &str = "argon2id";
 const CIPHER: &str = "chacha20-poly1305";
-/// Blocks of 1 KiB, and one lane.
-const R: u8 = 8;
-const P: u8 = 1;
+/// The second choice of RFC 9106 §4, on one core.
+const PASSES: u32 = 3;
+const LANES: u32 = 1;
 /// Seed and tag, in bytes.
 const SEALED_LEN: usize = SEED_LEN + 16;
 /// Below this many bytes a passphrase is warned of.
@@ -383,7 +395,7 @@ mod tests {
 
     const WORK: Work = Work(10);
 
-    /// Made by `hashlib.scrypt` and `ChaCha20Poly1305` of Python from the description above.
+    /// Made by `argon2-cffi` and `ChaCha20Poly1305` of Python from the description above.
     const FILE: &str = include_str!("../../tests/vectors/keys/encrypted.json");
 
     fn key() -> SigningKey {
@@ -461,13 +473,13 @@ mod tests {
 
     #[test]
     fn work_is_bounded_before_it_is_done() {
-        for log_n in [0, 1, 9, 19, 20, 31, 63, 255] {
-            let file = forged(|sealed| sealed.work = Work(log_n));
-            assert_eq!(error(&file), Some(SealedError::Work), "{log_n}");
+        for log_m in [0, 1, 9, 19, 20, 31, 63, 255] {
+            let file = forged(|sealed| sealed.work = Work(log_m));
+            assert_eq!(error(&file), Some(SealedError::Work), "{log_m}");
         }
         assert!(Work::new(18).is_ok());
         assert_eq!(
-            error(&file().replace("\"r\": 8", "\"r\": 9")),
+            error(&file().replace("\"passes\": 3", "\"passes\": 9")),
             Some(SealedError::Damaged)
         );
     }

@@ -175,16 +175,17 @@ fn every_damaged_byte_is_told_and_changes_nothing() {
 }
 
 /// An encrypted key whose checksum fits, whatever it asks for.
-fn forged(log_n: u32, r: u32, p: u32, kdf: &str) -> String {
+fn forged(log_m: u32, passes: u32, lanes: u32, kdf: &str) -> String {
     let (public, salt) = (key().public_key().to_base64(), base64(&[1; 32]));
-    let header =
-        format!("tmkms_encrypted_key 1 {public} {kdf} {log_n} {r} {p} {salt} chacha20-poly1305");
+    let header = format!(
+        "tmkms_encrypted_key 1 {public} {kdf} {log_m} {passes} {lanes} {salt} chacha20-poly1305"
+    );
     let checksum = Sha256::new()
         .chain_update(header)
         .chain_update([2; 48])
         .finalize();
     format!(
-        r#"{{"tmkms_encrypted_key":1,"public_key":"{public}","kdf":"{kdf}","log_n":{log_n},"r":{r},"p":{p},"salt":"{salt}","cipher":"chacha20-poly1305","sealed":"{}","checksum":"{}"}}"#,
+        r#"{{"tmkms_encrypted_key":1,"public_key":"{public}","kdf":"{kdf}","log_m":{log_m},"passes":{passes},"lanes":{lanes},"salt":"{salt}","cipher":"chacha20-poly1305","sealed":"{}","checksum":"{}"}}"#,
         base64(&[2; 48]),
         base64(&checksum)
     )
@@ -194,20 +195,20 @@ fn forged(log_n: u32, r: u32, p: u32, kdf: &str) -> String {
 fn a_hostile_file_cannot_take_the_memory_or_the_time() {
     let place = Place::new("hostile");
     for (file, complaint) in [
-        (forged(31, 8, 1, "scrypt"), "more work than is allowed"),
-        (forged(19, 8, 1, "scrypt"), "more work than is allowed"),
-        (forged(9, 8, 1, "scrypt"), "less or more work"),
-        (forged(300, 8, 1, "scrypt"), "damaged"),
+        (forged(31, 3, 1, "argon2id"), "more work than is allowed"),
+        (forged(19, 3, 1, "argon2id"), "more work than is allowed"),
+        (forged(9, 3, 1, "argon2id"), "less or more work"),
+        (forged(300, 3, 1, "argon2id"), "damaged"),
         (
-            forged(10, 1_000_000, 1, "scrypt"),
+            forged(10, 1_000_000, 1, "argon2id"),
             "more work than is allowed",
         ),
         (
-            forged(10, 8, 1_000_000, "scrypt"),
+            forged(10, 3, 1_000_000, "argon2id"),
             "more work than is allowed",
         ),
-        (forged(10, 8, 1, "argon3"), "later version"),
-        (forged(10, 8, 1, "scrypt"), "another passphrase"),
+        (forged(10, 3, 1, "argon3"), "later version"),
+        (forged(10, 3, 1, "argon2id"), "another passphrase"),
     ] {
         place.write("a.key", file.as_bytes());
         decrypt(&place, "a.key").failed(4, complaint);
@@ -235,7 +236,7 @@ fn work_is_what_was_asked_for() {
     assert!(
         String::from_utf8(place.read("a.key"))
             .unwrap()
-            .contains("\"log_n\": 11")
+            .contains("\"log_m\": 11")
     );
     place
         .run(&["softsign", "keygen", "b.key", "--work", "11"])
