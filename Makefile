@@ -50,6 +50,25 @@ test:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
+# The program and what belongs around it: make install DESTDIR=/tmp/package PREFIX=/usr
+# BINARY=PATH installs one that is built already, in any way, and can run here.
+.PHONY: install
+install: PREFIX ?= /usr/local
+install: TO = $(DESTDIR)$(PREFIX)
+install: PROGRAM = $(or $(BINARY),target/release/tmkms)
+install:
+	$(if $(BINARY),,$(CARGO) build --release --locked)
+	install -D -m 755 $(PROGRAM) $(TO)/bin/tmkms
+	install -D -m 644 config/tmkms.service $(TO)/lib/systemd/system/tmkms.service
+	sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(TO)/lib/systemd/system/tmkms.service
+	install -D -m 644 config/tmkms.sysusers $(TO)/lib/sysusers.d/tmkms.conf
+	install -D -m 644 config/tmkms.tmpfiles $(TO)/lib/tmpfiles.d/tmkms.conf
+	$(PROGRAM) completions bash | install -D -m 644 /dev/stdin $(TO)/share/bash-completion/completions/tmkms
+	$(PROGRAM) completions zsh | install -D -m 644 /dev/stdin $(TO)/share/zsh/site-functions/_tmkms
+	$(PROGRAM) completions fish | install -D -m 644 /dev/stdin $(TO)/share/fish/vendor_completions.d/tmkms.fish
+	$(PROGRAM) help --man | install -D -m 644 /dev/stdin $(TO)/share/man/man1/tmkms.1
+	install -D -m 644 -t $(TO)/share/doc/tmkms LICENSE $(wildcard README.md)
+
 # Real nodes against the real binary; tests/interop/README.md. CASE=v0.38.25/tcp runs one case.
 .PHONY: interop
 interop: TMKMS ?= $(CURDIR)/target/release/tmkms

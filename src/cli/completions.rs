@@ -30,11 +30,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
 }
 
 /// The words that a flag's value or an operand can be; none where it is a file, or anything.
-fn words(placeholder: &str) -> Vec<&'static str> {
+fn words(command: &Command, placeholder: &str) -> Vec<&'static str> {
     match placeholder.trim_matches(['[', ']', '.']) {
         "LIST" => NETWORKS.iter().map(|network| network.name).collect(),
         "TYPE" => vec!["consensus", "account"],
+        "FORM" => vec![
+            "cosmos-json",
+            "base64",
+            "hex",
+            "bech32",
+            "address",
+            "valcons",
+        ],
         "STEP" => vec!["none", "proposal", "prevote", "precommit"],
+        "FORMAT" if command.words == ["state", "export"] => vec!["filepv", "tmkms"],
         "FORMAT" => vec!["json"],
         "SHELL" => vec!["bash", "zsh", "fish"],
         "COMMAND" => firsts().into_iter().map(|(word, _)| word).collect(),
@@ -119,7 +128,7 @@ fn bash(to: &mut String) -> fmt::Result {
         writeln!(to, "            ((COMP_CWORD < {begin})) || case $prev in")?;
         for flag in command.flags {
             if let Some(value) = flag.value {
-                let words = words(value).join(" ");
+                let words = words(command, value).join(" ");
                 writeln!(
                     to,
                     "            {}) words='{words}' ;;",
@@ -131,7 +140,7 @@ fn bash(to: &mut String) -> fmt::Result {
         writeln!(
             to,
             "                words='{}'",
-            words(command.operands).join(" ")
+            words(command, command.operands).join(" ")
         )?;
         writeln!(
             to,
@@ -217,7 +226,7 @@ fn zsh_arguments(to: &mut String, indent: &str, command: &Command) -> fmt::Resul
     for flag in command.flags {
         let about = flag.about.replace('[', "(").replace(']', ")");
         let value = flag.value.map_or_else(String::new, |value| {
-            format!(":{value}:{}", zsh_values(value))
+            format!(":{value}:{}", zsh_values(command, value))
         });
         for spelling in spellings(flag) {
             write!(
@@ -228,13 +237,17 @@ fn zsh_arguments(to: &mut String, indent: &str, command: &Command) -> fmt::Resul
         }
     }
     if !command.operands.is_empty() {
-        write!(to, " \\\n{indent}    '*::{}'", zsh_values(command.operands))?;
+        write!(
+            to,
+            " \\\n{indent}    '*::{}'",
+            zsh_values(command, command.operands)
+        )?;
     }
     writeln!(to)
 }
 
-fn zsh_values(placeholder: &str) -> String {
-    let words = words(placeholder);
+fn zsh_values(command: &Command, placeholder: &str) -> String {
+    let words = words(command, placeholder);
     if words.is_empty() {
         "_files".to_owned()
     } else {
@@ -278,7 +291,7 @@ fn fish(to: &mut String) -> fmt::Result {
             let short = flag
                 .short
                 .map_or_else(String::new, |short| format!(" -s {short}"));
-            let value = match flag.value.map(words) {
+            let value = match flag.value.map(|value| words(command, value)) {
                 None => String::new(),
                 Some(words) if words.is_empty() => " -r".to_owned(),
                 Some(words) => format!(" -x -a '{}'", words.join(" ")),
@@ -290,7 +303,7 @@ fn fish(to: &mut String) -> fmt::Result {
                 quoted(flag.about)
             )?;
         }
-        let words = words(command.operands);
+        let words = words(command, command.operands);
         if !words.is_empty() {
             writeln!(
                 to,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::command::Arguments;
 use super::report::{complain, quoted, say, with_cause};
-use super::{Exit, softsign};
+use super::{Exit, node, softsign};
 use crate::config::{self, Draft, networks, template};
 use crate::files;
 use crate::types::ChainId;
@@ -62,7 +62,7 @@ fn drafts(arguments: &Arguments, key: Option<&Path>) -> Result<Vec<Draft>, lexop
         }
         // A node that has signed tells its chain.
         (None, None) => key
-            .and_then(softsign::chain_of)
+            .and_then(node::chain_of)
             .map(Draft::of_chain)
             .into_iter()
             .collect(),

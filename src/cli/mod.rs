@@ -7,6 +7,7 @@ mod exit;
 mod home;
 mod hook;
 mod manual;
+mod node;
 mod passphrase;
 mod plan;
 mod protect;

@@ -147,17 +147,20 @@ impl fmt::Display for Error {
                 write!(f, "I/O error: {error}")?;
                 f.write_str(connect_hint(error))
             }
-            Self::Io(error) => write!(f, "I/O error: {error}"),
-            Self::Closed { in_handshake: false } => f.write_str("the node closed the connection"),
+            Self::Io(error) => write!(f, "I/O error: {error}{}", broken_hint(error)),
+            Self::Closed { in_handshake: false } => f.write_str(
+                "the node closed the connection: it stopped, or turned to another signer",
+            ),
             Self::Closed { in_handshake: true } => f.write_str(
-                "the peer hung up during the handshake: it is no priv_validator_laddr, or speaks another dialect",
+                "the peer hung up during the handshake: it is no priv_validator_laddr, or speaks another dialect; compare \
+                 the port in `addr` with the node's config.toml",
             ),
             Self::Silent {
                 waited,
                 in_handshake: false,
             } => write!(
                 f,
-                "no request or ping from the node for {} s: it hangs, or serves another signer",
+                "no request or ping from the node for {} s: it hangs, or serves another signer; if it does not come back, restart it",
                 waited.as_secs()
             ),
             Self::Silent {
@@ -165,16 +168,21 @@ impl fmt::Display for Error {
                 in_handshake: true,
             } => write!(
                 f,
-                "connected, but no handshake for {} s: the node serves one signer at a time and leaves others waiting, or it hangs",
+                "connected, but no handshake for {} s: the node serves one signer at a time and leaves others waiting, or it hangs; stop the other signer, or restart the node",
                 waited.as_secs()
             ),
             Self::Slow => write!(
                 f,
-                "a message was begun and not finished within {} s",
+                "a message was begun and not finished within {} s: the network is slow, or the node hangs",
                 MESSAGE_TIMEOUT.as_secs()
             ),
-            Self::Secret(error) => write!(f, "SecretConnection: {error}"),
-            Self::Decode(error) => write!(f, "the node sent what is no request: {error}"),
+            Self::Secret(error) => {
+                write!(f, "SecretConnection: {error}{}", secret_hint(*error))
+            }
+            Self::Decode(error) => write!(
+                f,
+                "the node sent what is no request: {error}; is the port in `addr` its priv_validator_laddr, and its version known to this tmkms?"
+            ),
             Self::OtherPeer { pinned, found } => write!(
                 f,
                 "the peer is {found}, and the address pins {pinned}. A stock node makes a new identity for this port at \
@@ -188,13 +196,46 @@ impl std::error::Error for Error {}
 
 /// What a refused dial means to an operator.
 fn connect_hint(error: &io::Error) -> &'static str {
-    if [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound].contains(&error.kind()) {
-        ": the node is not up, or its priv_validator_laddr is not this address"
-    } else if socket::timed_out(error) {
-        ": no answer within a second; is the host up and the port open in its firewall?"
+    if socket::timed_out(error) {
+        return ": no answer within a second; is the host up and the port open in its firewall?";
+    }
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        ": the node is not up, or its priv_validator_laddr is unset or not this address; start it, or make the two agree"
+    } else if error.kind() == io::ErrorKind::NotFound {
+        ": there is no such socket: the node is not up, or its priv_validator_laddr is another path"
     } else if error.kind() == io::ErrorKind::PermissionDenied {
-        ": this user may not write to the node's socket"
+        ": this user may not write to the node's socket; put it into the socket's group"
+    } else if [
+        io::ErrorKind::NetworkUnreachable,
+        io::ErrorKind::HostUnreachable,
+    ]
+    .contains(&error.kind())
+    {
+        ": this machine has no way to the node; is the address right and the network up?"
     } else {
         ""
+    }
+}
+
+/// What a connection that broke means to an operator.
+fn broken_hint(error: &io::Error) -> &'static str {
+    if [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind()) {
+        ": the node was killed or restarted, or the network cut the connection"
+    } else {
+        ""
+    }
+}
+
+/// What a failed SecretConnection means to an operator.
+fn secret_hint(error: secret::Error) -> &'static str {
+    match error {
+        secret::Error::Hello | secret::Error::Auth | secret::Error::KeyType => {
+            "; is the port in `addr` the node's priv_validator_laddr?"
+        }
+        secret::Error::Tag | secret::Error::Length | secret::Error::Signature => {
+            "; the network damages what it carries, or somebody is in between"
+        }
+        secret::Error::WeakKey => "; whoever answers there is no node",
+        secret::Error::Nonces => "",
     }
 }

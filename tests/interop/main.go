@@ -18,7 +18,7 @@ import (
 // A hung machine must not hang whoever waits for the result.
 const (
 	caseTimeout = 3 * time.Minute
-	runTimeout  = 24 * time.Minute
+	runTimeout  = 30 * time.Minute
 )
 
 func main() {
@@ -87,6 +87,7 @@ func allCases(w *World) []Case {
 	if !w.Reference {
 		cases = append(cases, walkthroughCases()...)
 		cases = append(cases, stateCases()...)
+		cases = append(cases, migrationCases()...)
 	}
 	if w.Reference {
 		for i := range cases {

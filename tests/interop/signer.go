@@ -124,7 +124,7 @@ func (s Slot) Before(other Slot) bool {
 
 func (s Slot) String() string { return fmt.Sprintf("%d/%d/%d", s.Height, s.Round, s.Step) }
 
-var signedLine = regexp.MustCompile(`INFO .*\[(\S+)@([^]]+)\] (?:signed|repeated) (\w+):(\S+) at h/r/s (\d+)/(\d+)/(\d+) \(\d+ ms\)`)
+var signedLine = regexp.MustCompile(`INFO\b.*\[(\S+)@([^]]+)\] (?:signed|repeated) (\w+):(\S+) at h/r/s (\d+)/(\d+)/(\d+) \(\d+ ms\)`)
 
 // Signed reads tmkms' log and fails the case if two things were signed in one slot. The control
 // prints nothing of the kind: for it the answer is empty.

@@ -107,10 +107,10 @@ fn one_command_sets_a_signer_up_that_signs() {
     let next = VoteRequest::precommit(CHAIN, 7, 0);
     let reply = link.sign_vote(&next).unwrap();
     assert_signs(&reply, &public_key(), &next.sign_bytes());
-    let line = signer
+    let added = signer
         .find(&["added consensus Ed25519 key: {"], PATIENCE)
         .unwrap();
-    assert!(line.contains("/cosmos.crypto.ed25519.PubKey"), "{line}");
+    assert!(added.contains("/cosmos.crypto.ed25519.PubKey"), "{added}");
 }
 
 #[test]

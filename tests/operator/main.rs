@@ -23,5 +23,8 @@ mod export;
 mod hook;
 mod import;
 mod init;
+mod install;
+mod messages;
 mod shelf;
 mod show;
+mod unit;
