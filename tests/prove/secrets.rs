@@ -40,11 +40,11 @@ fn running(ground: &Ground) -> Outcome {
     if memory.count(&key().public_key().0) == 0 {
         return Err("the public key is not found, so the search finds nothing".into());
     }
-    let mut wrong = Vec::new();
+    let (mut wrong, mut total) = (Vec::new(), 0);
     for (name, seed) in [("consensus", &SEED), ("identity", &IDENTITY)] {
         for (form, bytes, allowed) in forms(seed)? {
             let found = memory.count(&bytes);
-            ground.say(&format!("running: {name} key as {form}: {found} times"));
+            total += found;
             if found > allowed {
                 wrong.push(format!(
                     "{name} key as {form}: {found} times, not {allowed}"
@@ -52,11 +52,14 @@ fn running(ground: &Ground) -> Outcome {
             }
         }
     }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(wrong.join("; ").into())
+    if !wrong.is_empty() {
+        return Err(wrong.join("; ").into());
     }
+    ground.say(&format!(
+        "while it signs: {} KiB of memory searched for two keys in seven forms: found {total} times, each as its seed",
+        memory.len() / 1024
+    ));
+    Ok(())
 }
 
 /// `softsign import` is held at its last call: the key it has written is in its memory no more.
@@ -67,16 +70,15 @@ fn at_the_end_of_an_import(ground: &Ground) -> Outcome {
     let output = dir.join("consensus.key");
     let log = dir.join("strace.log");
     let mut command = std::process::Command::new("strace");
-    // A minute is longer than we look, and the process is killed when we have.
+    // Ten minutes is longer than we look, and the process is killed when we have.
     let _ = command
         .args(["-f", "-D", "-q", "-e", "trace=exit_group"])
-        .args(["-e", "inject=exit_group:delay_enter=60000000", "-o"])
+        .args(["-e", "inject=exit_group:delay_enter=600000000", "-o"])
         .arg(&log)
         .arg(ground.binary())
         .args(["softsign", "import"])
         .args([&input, &output]);
     let mut process = Process::spawn(&mut command)?;
-    let _ = process.wait_for("begin-once", super::ground::PATIENCE);
     let deadline = std::time::Instant::now() + super::ground::PATIENCE;
     while !fs::read_to_string(&log).is_ok_and(|text| text.contains("exit_group")) {
         if std::time::Instant::now() > deadline {
@@ -86,6 +88,9 @@ fn at_the_end_of_an_import(ground: &Ground) -> Outcome {
     }
     let memory = Memory::of(process.id())?;
     let _ = process.kill()?;
+    if memory.count(output.as_os_str().as_encoded_bytes()) == 0 {
+        return Err("its own argument is not found, so the search finds nothing".into());
+    }
     let mut wrong = Vec::new();
     for (form, bytes, _) in forms(&SEED)? {
         let found = memory.count(&bytes);
