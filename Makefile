@@ -21,6 +21,7 @@ CUTS ?= $(call share,1000)
 DAMAGE ?= $(call share,1000)
 KILLS ?= $(call share,10000)
 HOSTILE ?= $(call share,1000)
+RACES ?= $(call share,2000)
 REQUESTS ?= $(call share,1000000)
 PROVE = target/prove/examples/prove
 # What is mounted there is nobody else's, and gone with the process.
@@ -35,6 +36,8 @@ prove:
 	$(PROVE) model --count $(if $(filter 100,$(N)),2,1)
 	$(NAMESPACE) $(PROVE) failing
 	$(PROVE) hostile --count $(HOSTILE)
+	$(NAMESPACE) $(PROVE) races --count $(RACES)
+	$(PROVE) secrets
 	$(PROVE) filepv --count $(REQUESTS) $(if $(shell command -v go),--filepv target/prove/filepv)
 
 fmt:

@@ -1,9 +1,11 @@
 //! The secret key, and what is done with it.
 
 use core::fmt;
+use core::hint::black_box;
 
-use ed25519_compact::{KeyPair, Seed};
+use ed25519_compact::{KeyPair, SecretKey, Seed};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
 
 use crate::types::{NodeId, PublicKey, Signature};
 
@@ -14,7 +16,10 @@ use crate::types::{NodeId, PublicKey, Signature};
 /// println!("{key:?}");
 /// ```
 pub struct SigningKey {
-    pair: KeyPair,
+    /// Seed and public half. On the heap, where it was filled in place: whoever moves the key moves no
+    /// secret, so none is left behind.
+    secret: Box<SecretKey>,
+    public: PublicKey,
 }
 
 /// The 32 bytes are no seed: all of them are zero.
@@ -28,41 +33,67 @@ impl SigningKey {
     ///
     /// The all-zero seed, which is what an unwritten file reads as.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, SeedError> {
-        let mut seed = Seed::new(*seed);
-        let pair = KeyPair::try_from_seed(seed);
-        seed.wipe_mut();
-        Ok(Self {
-            pair: pair.map_err(|_| SeedError)?,
-        })
+        let mut secret = empty();
+        let public = expand(seed, &mut secret)?;
+        burn_stack();
+        Ok(Self { secret, public })
     }
 
     /// The public half.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
-        PublicKey(*self.pair.pk)
+        self.public
     }
 
     /// The seed, where it lies.
     pub(super) fn seed(&self) -> &[u8; 32] {
         // The secret key is 64 bytes: seed and public half.
-        self.pair.sk.first_chunk().unwrap_or(&[0; 32])
+        self.secret.first_chunk().unwrap_or(&[0; 32])
     }
 
     /// The same key for another owner: a key is shared by nobody.
     #[must_use]
     pub fn twin(&self) -> Self {
-        let KeyPair { pk, sk } = &self.pair;
-        let (pk, sk) = (*pk, sk.clone());
+        let mut secret = empty();
+        secret.copy_from_slice(&self.secret[..]);
         Self {
-            pair: KeyPair { pk, sk },
+            secret,
+            public: self.public,
         }
     }
 
     /// Signs `message`; the same message always gets the same signature (RFC 8032 §5.1.6).
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Signature {
-        Signature(*self.pair.sk.sign(message, None))
+        Signature(*self.secret.sign(message, None))
     }
+}
+
+/// What a stack frame of the derivation takes, and more, in bytes.
+const STACK_BURNT_LEN: usize = 16 * 1024;
+
+/// Room on the heap, before there is a secret to put there.
+fn empty() -> Box<SecretKey> {
+    Box::new(SecretKey::new([0; SecretKey::BYTES]))
+}
+
+/// Apart from its caller, so that what it leaves on the stack lies below and can be overwritten.
+#[inline(never)]
+fn expand(seed: &[u8; 32], secret: &mut SecretKey) -> Result<PublicKey, SeedError> {
+    let mut seed = Seed::new(*seed);
+    let pair = KeyPair::try_from_seed(seed);
+    seed.wipe_mut();
+    let pair = pair.map_err(|_| SeedError)?;
+    secret.copy_from_slice(&pair.sk[..]);
+    Ok(PublicKey(*pair.pk))
+}
+
+/// Overwrites what the frames of calls that have returned left behind.
+#[inline(never)]
+fn burn_stack() {
+    let mut stack = [0_u8; STACK_BURNT_LEN];
+    stack.zeroize();
+    let _ = black_box(&stack);
 }
 
 /// Whether `signature` over `message` was made by the holder of `key`.

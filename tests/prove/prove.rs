@@ -15,6 +15,8 @@ mod ground;
 mod hostile;
 mod kills;
 mod model;
+mod races;
+mod secrets;
 mod trace;
 
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ const PROOFS: &[Proof] = &[
     ("model", model::run),
     ("failing", failing::run),
     ("hostile", hostile::run),
+    ("races", races::run),
+    ("secrets", secrets::run),
 ];
 
 fn main() -> ExitCode {

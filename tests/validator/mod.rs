@@ -32,7 +32,7 @@ use tmkms::keys::SigningKey;
 use tmkms::secret::{Authenticated, FRAME_LEN, HELLO_LEN, Hello};
 use tmkms::types::{NodeId, PublicKey};
 
-pub use home::{Home, Process};
+pub use home::{Home, IDENTITY_SEED, Process};
 pub use message::{Block, KeyReply, PRECOMMIT, PREVOTE, ProposalRequest, Reply, Time, VoteRequest};
 pub use proto::{Fields, Proto, Value, delimited};
 
