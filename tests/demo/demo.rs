@@ -1,7 +1,7 @@
 //! `make demo`: the real program with a stand-in validator, from an empty directory to a refused double sign.
 //!
 //! Everything that is printed as done was checked; the first thing that is not as claimed ends it with
-//! exit code 1.
+//! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it.
 
 #[path = "../validator/mod.rs"]
 mod validator;
@@ -59,10 +59,15 @@ struct Demo {
 
 impl Demo {
     fn new(home: PathBuf) -> Result<Self> {
-        // `target/debug/examples/demo` and `target/debug/tmkms`.
-        let own = std::env::current_exe()?;
-        let profile = own.ancestors().nth(2).ok_or("the demo lies nowhere")?;
-        let binary = profile.join("tmkms");
+        let binary = match std::env::var_os("TMKMS") {
+            Some(other) => PathBuf::from(other),
+            None => {
+                // `target/debug/examples/demo` and `target/debug/tmkms`.
+                let own = std::env::current_exe()?;
+                let profile = own.ancestors().nth(2).ok_or("the demo lies nowhere")?;
+                profile.join("tmkms")
+            }
+        };
         if !binary.is_file() {
             return Err(format!("there is no {}: run `make demo`", binary.display()).into());
         }
