@@ -4,7 +4,7 @@ RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clip
 	-A clippy::string_slice -A clippy::arithmetic_side_effects -A clippy::as_conversions \
 	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub
 
-.PHONY: all check demo fmt lint test doc bench bench-tmkms static repro deps
+.PHONY: all check demo fmt lint test doc bench bench-tmkms bench-disks static repro deps
 all check: fmt lint test doc
 
 # The program and a stand-in validator, in a directory of their own that is gone afterwards.
@@ -33,6 +33,10 @@ bench:
 RIVAL = target/tmkms-0.15.0
 bench-tmkms: $(RIVAL)/bin/tmkms
 	$(CARGO) bench --locked --bench bench -- --program tmkms-0.15.0=$(RIVAL)/bin/tmkms $(ONLY)
+
+# A commit on ext4, xfs, btrfs and tmpfs, and what reaches the device. Needs root.
+bench-disks:
+	tests/bench/file-systems.sh $(CARGO) bench --locked --bench bench -- --state
 
 $(RIVAL)/bin/tmkms:
 	$(CARGO) install tmkms --locked --version 0.15.0 --features softsign --root $(RIVAL)
