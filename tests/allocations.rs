@@ -82,7 +82,7 @@ fn a_request_takes_nothing_from_the_heap() {
         .collect();
 
     let mut reply = Reply::default();
-    let mut signed = 0;
+    let mut signatures = 0;
     let mut before = 0;
     for (index, body) in requests.iter().enumerate() {
         if index == 8 {
@@ -91,12 +91,12 @@ fn a_request_takes_nothing_from_the_heap() {
         }
         let request = wire::decode(body).unwrap();
         match signer.answer(&request, None, &mut reply) {
-            Outcome::Signed(_) => signed += 1,
+            Outcome::Signed(_) => signatures += 1,
             Outcome::Served | Outcome::Repeated(_) | Outcome::Refused(_) => {}
         }
     }
     let taken = TAKEN.get() - before;
     std::fs::remove_dir_all(&directory).unwrap();
-    assert_eq!(signed, 80);
+    assert_eq!(signatures, 80);
     assert_eq!(taken, 0, "allocations in {} requests", requests.len() - 8);
 }

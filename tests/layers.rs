@@ -111,11 +111,15 @@ fn production(text: &str) -> String {
         .windows(2)
         .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod tests"))
         .unwrap_or(lines.len());
-    lines[..end]
+    let mut kept = String::new();
+    for line in lines[..end]
         .iter()
         .filter(|line| !line.trim_start().starts_with("//"))
-        .map(|line| format!("{line}\n"))
-        .collect()
+    {
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    kept
 }
 
 /// The modules that a text names after `crate::`, in braces as well.
@@ -124,30 +128,20 @@ fn imports(text: &str) -> BTreeSet<String> {
     for (at, _) in text.match_indices("crate::") {
         let rest = &text[at + "crate::".len()..];
         if let Some(list) = rest.strip_prefix('{') {
-            let mut depth = 0_u32;
-            let mut word = String::new();
-            let mut fresh = true;
-            for c in list.chars() {
-                match c {
-                    '{' => depth += 1,
-                    '}' if depth == 0 => break,
-                    '}' => depth -= 1,
-                    ',' if depth == 0 => fresh = true,
-                    c if fresh && depth == 0 && (c.is_alphanumeric() || c == '_') => word.push(c),
-                    _ if !word.is_empty() => {
-                        found.insert(std::mem::take(&mut word));
-                        fresh = false;
-                    }
-                    _ => {}
+            let mut depth = 0_i32;
+            for item in list.split_inclusive([',', '{', '}']) {
+                let word: String = item
+                    .trim_start()
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
+                if depth == 0 && !word.is_empty() {
+                    found.insert(word);
                 }
-                if !fresh || (c == ',' && depth == 0) {
-                    if !word.is_empty() {
-                        found.insert(std::mem::take(&mut word));
-                    }
+                depth += i32::from(item.ends_with('{')) - i32::from(item.ends_with('}'));
+                if depth < 0 {
+                    break;
                 }
-            }
-            if !word.is_empty() {
-                found.insert(word);
             }
         } else {
             found.insert(

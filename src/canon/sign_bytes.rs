@@ -6,7 +6,7 @@ use super::message::{Canonical, PRECOMMIT, PREVOTE, Shape};
 use super::parts::BlockId;
 use super::reader::Malformed;
 use super::writer::{self, Sink};
-use crate::types::{ChainId, Height, Proposal, Round, Slot, Step, Timestamp, Vote, VoteKind};
+use crate::types::{self, ChainId, Height, Proposal, Round, Slot, Step, Timestamp, Vote, VoteKind};
 
 /// The longest sign-bytes of a vote or a proposal: a proposal without proof of lock.
 ///
@@ -197,6 +197,12 @@ impl SignBytes {
     #[must_use]
     pub const fn block_hash(&self) -> Option<&[u8; 32]> {
         self.block_hash.as_ref()
+    }
+
+    /// The block; `None` is a vote for nil.
+    #[must_use]
+    pub fn block_id(&self) -> Option<types::BlockId<'_>> {
+        Canonical::read(self.as_bytes()).ok()?.block_id.complete()
     }
 
     /// The chain id.

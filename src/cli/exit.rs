@@ -21,16 +21,65 @@ pub enum Exit {
     Locked,
 }
 
+impl Exit {
+    /// The one code of several problems: the lowest above 2, or 1 if that is all there is. `None` of none.
+    pub(super) fn of_several(exits: impl IntoIterator<Item = Self>) -> Option<Self> {
+        exits
+            .into_iter()
+            .min_by_key(|exit| (*exit <= Self::Usage, *exit))
+    }
+}
+
+impl Exit {
+    /// The number.
+    pub(super) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Config => 3,
+            Self::Key => 4,
+            Self::State => 5,
+            Self::Locked => 6,
+        }
+    }
+
+    /// The class, in one word.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Config => "config",
+            Self::Key => "key",
+            Self::State => "state",
+            Self::Locked => "locked",
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Config => 3,
-            Exit::Key => 4,
-            Exit::State => 5,
-            Exit::Locked => 6,
-        })
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_problems_the_lowest_code_above_2_counts() {
+        for (exits, of_all) in [
+            (vec![], None),
+            (vec![Exit::Failed], Some(Exit::Failed)),
+            (vec![Exit::Failed, Exit::Locked], Some(Exit::Locked)),
+            (
+                vec![Exit::State, Exit::Config, Exit::Key],
+                Some(Exit::Config),
+            ),
+        ] {
+            assert_eq!(Exit::of_several(exits.clone()), of_all, "{exits:?}");
+        }
     }
 }

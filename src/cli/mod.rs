@@ -1,14 +1,26 @@
 //! The process: parse, open everything, spawn, supervise, exit code.
 
+mod check;
 mod command;
+mod completions;
 mod exit;
 mod home;
+mod hook;
+mod manual;
+mod passphrase;
+mod plan;
+mod protect;
+mod repair;
 mod report;
 mod setup;
+mod show;
 mod softsign;
 mod start;
 mod state;
 mod supervise;
+mod terminal;
+mod unlock;
+mod vault;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -26,6 +38,9 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Runs the command line of this process to its end.
 #[must_use]
 pub fn main() -> ExitCode {
+    if let Err(error) = protect::forbid_dumps() {
+        report::warn(&format_args!("core dumps cannot be forbidden: {error}"));
+    }
     let mut parser = Parser::from_env();
     match dispatch(&mut parser) {
         Ok(exit) => exit,
@@ -59,19 +74,17 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         return Ok(Exit::Usage);
     }
     let mut words = vec![word];
-    if words.first().is_some_and(|word| command::is_group(word)) {
+    if let Some(group) = words.first().filter(|word| command::is_group(word)) {
         match parser.next()? {
             Some(Arg::Value(word)) => words.push(word.string()?),
-            Some(Arg::Short('h') | Arg::Long("help")) | None => words.insert(0, "help".to_owned()),
+            Some(Arg::Short('h') | Arg::Long("help")) => return help(&[group.into()]),
+            None => return help(&[group.into()]).map(|_| Exit::Usage),
             Some(other) => return Err(other.unexpected()),
         }
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if let ["help", group] = words.as_slice() {
-        return help(&[OsString::from(group)]);
-    }
     let Some(command) = command::find(&words) else {
-        return Err(lexopt::Error::UnexpectedArgument(words.join(" ").into()));
+        return Err(no_command(&words));
     };
     let arguments = command.parse(parser)?;
     if arguments.help && command.words != ["help"] {
@@ -80,14 +93,25 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
     }
     match command.words {
         ["init"] => home::run(&arguments),
-        ["start"] => Ok(start::run(&arguments)),
+        ["start"] => start::run(&arguments),
+        ["check"] => check::run(&arguments),
         ["softsign", "keygen"] => softsign::keygen(&arguments),
-        ["softsign", "import"] => Ok(softsign::import(&arguments)),
+        ["softsign", "import"] => softsign::import(&arguments),
+        ["softsign", "show"] => show::show(&arguments),
+        ["softsign", "encrypt"] => vault::encrypt(&arguments),
+        ["softsign", "decrypt"] => vault::decrypt(&arguments),
         ["state", "show"] => state::show(&arguments),
         ["state", "init"] => state::init(&arguments),
         ["state", "import"] => state::import(&arguments),
+        ["state", "export"] => state::export(&arguments),
+        ["state", "retire"] => state::retire(&arguments),
         ["version"] => {
             say(&format!("{VERSION}\n"));
+            Ok(Exit::Done)
+        }
+        ["completions"] => completions::run(&arguments),
+        ["help"] if arguments.has("man") => {
+            say(&manual::page());
             Ok(Exit::Done)
         }
         _ => help(&arguments.operands),
@@ -95,8 +119,8 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
 }
 
 fn help(topic: &[OsString]) -> Result<Exit, lexopt::Error> {
-    let words: Option<Vec<&str>> = topic.iter().map(|word| word.to_str()).collect();
-    let words = words.unwrap_or_default();
+    let words: Vec<_> = topic.iter().map(|word| word.to_string_lossy()).collect();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     if words.is_empty() {
         say(&command::overview());
         return Ok(Exit::Done);
@@ -105,12 +129,10 @@ fn help(topic: &[OsString]) -> Result<Exit, lexopt::Error> {
         say(&command.help());
         return Ok(Exit::Done);
     }
-    let [group] = words.as_slice() else {
-        return Err(lexopt::Error::UnexpectedArgument(words.join(" ").into()));
+    let group = match words.as_slice() {
+        [group] if command::is_group(group) => group,
+        _ => return Err(no_command(&words)),
     };
-    if !command::is_group(group) {
-        return Err(lexopt::Error::UnexpectedArgument((*group).into()));
-    }
     for command in command::COMMANDS
         .iter()
         .filter(|command| command.words.first() == Some(group))
@@ -118,6 +140,10 @@ fn help(topic: &[OsString]) -> Result<Exit, lexopt::Error> {
         say(&format!("{}\n", command.help()));
     }
     Ok(Exit::Done)
+}
+
+fn no_command(words: &[&str]) -> lexopt::Error {
+    format!("there is no command `tmkms {}`", words.join(" ")).into()
 }
 
 /// Where the configuration lies: `-c`, else `$TMKMS_CONFIG_FILE`, else `./tmkms.toml`.

@@ -102,13 +102,39 @@ impl Report {
         !self.problems.is_empty()
     }
 
+    /// Whether something at this very place has been noted.
+    pub(super) fn has_problem_at(&self, position: Position) -> bool {
+        self.problems
+            .iter()
+            .any(|(_, problem)| problem.position == Some(position))
+    }
+
     /// The warnings, each as one line without the file's name.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         self.warnings.iter().map(Problem::to_string)
     }
 
-    /// Prints every problem in the order of the file, and gives the exit code: of several classes, the
-    /// lowest.
+    /// Every problem in the order of the file, with its class.
+    pub(super) fn problems(&mut self) -> &[(Exit, Problem)] {
+        self.problems.sort_by_key(|(_, problem)| problem.position);
+        &self.problems
+    }
+
+    /// Every warning once, in the order of the file.
+    pub(super) fn distinct_warnings(&mut self) -> &[Problem] {
+        self.warnings.sort_by_key(|warning| warning.position);
+        let mut seen = std::collections::BTreeSet::new();
+        self.warnings
+            .retain(|warning| seen.insert(warning.message.clone()));
+        &self.warnings
+    }
+
+    /// The exit code.
+    pub(super) fn exit(&self) -> Exit {
+        Exit::of_several(self.problems.iter().map(|(exit, _)| *exit)).unwrap_or(Exit::Done)
+    }
+
+    /// Prints every problem in the order of the file, and gives the exit code.
     pub(super) fn finish(mut self) -> Exit {
         self.problems.sort_by_key(|(_, problem)| problem.position);
         for (_, problem) in &self.problems {
@@ -118,10 +144,6 @@ impl Report {
             };
             complain(&format_args!("{place}: {}", problem.message), &problem.cure);
         }
-        self.problems
-            .iter()
-            .map(|(exit, _)| *exit)
-            .min()
-            .unwrap_or(Exit::Failed)
+        Exit::of_several(self.problems.iter().map(|(exit, _)| *exit)).unwrap_or(Exit::Failed)
     }
 }

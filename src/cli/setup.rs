@@ -1,7 +1,6 @@
 //! The configuration and the keys that it names, read for `start` and for `state`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -9,62 +8,96 @@ use super::Exit;
 use super::report::{Report, quoted, with_cause};
 use crate::config::{
     self, Chain, Config, FileFormat, KeyFormat, KeyType, Position, Problem, Softsign, Spanned,
+    Strays,
 };
 use crate::files;
-use crate::keys::{self, ImportError, Prefix, SigningKey};
+use crate::keys::{self, ImportError, Kept, Prefix, Sealed};
 use crate::types::PublicKey;
 
 /// What a configuration says, with the keys that it names.
 pub(super) struct Setup {
     pub(super) config: Config,
     pub(super) keys: Vec<ChainKey>,
+    /// Identities of validators that could not be read whole.
+    pub(super) strays: Vec<Spanned<PathBuf>>,
 }
 
 /// The consensus key of one chain.
 pub(super) struct ChainKey {
     pub(super) chain: Chain,
-    pub(super) key: SigningKey,
+    pub(super) key: Kept,
     pub(super) path: Spanned<PathBuf>,
 }
 
 /// Reads the configuration and every consensus key; what is wrong goes into the report.
 pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
-    let config = read_config(file, report);
-    let mut keys = Vec::new();
+    let Read { config, strays } = read_config(file, report);
+    for path in &strays.keys {
+        if let Some(bytes) = read_secret(path, Role::Consensus, report)
+            && let Err(error) = keys::read(&bytes)
+        {
+            bad_key(path, &error, report);
+        }
+    }
+    let mut keys: Vec<ChainKey> = Vec::new();
     for provider in &config.softsign {
         if provider.key_type == KeyType::Account {
             check_account(provider, report);
             continue;
         }
-        let Some(bytes) = read_secret(&provider.path, report) else {
+        let Some(bytes) = read_secret(&provider.path, Role::Consensus, report) else {
             continue;
         };
+        // Looked at in any case, also if no chain can be read that it signs for.
+        if let Err(error) = parse(&bytes, provider.key_format) {
+            if provider.key_format == FileFormat::Json && keys::parse_seed(&bytes).is_ok() {
+                report.problem(
+                    Exit::Key,
+                    provider.path.position,
+                    format!(
+                        "{} is a base64 seed, not JSON",
+                        provider.path.value.display()
+                    ),
+                    "remove the line `key_format = \"json\"`".to_owned(),
+                );
+            } else {
+                bad_key(&provider.path, &error, report);
+            }
+            continue;
+        }
         for id in &provider.chain_ids {
-            let Some(chain) = config
+            let chain = config
                 .chains
                 .iter()
-                .find(|chain| chain.id.value == id.value)
-            else {
-                continue;
-            };
-            // A value for each chain: a key is shared by nobody.
-            match parse(&bytes, provider.key_format) {
-                Ok(key) => keys.push(ChainKey {
+                .find(|chain| chain.id.value == id.value);
+            let taken = keys.iter().any(|key| key.chain.id.value == id.value);
+            // A value for each chain: a key is shared by nobody. A second key is reported already.
+            if let (Some(chain), false, Ok(key)) =
+                (chain, taken, parse(&bytes, provider.key_format))
+            {
+                keys.push(ChainKey {
                     chain: chain.clone(),
                     key,
                     path: provider.path.clone(),
-                }),
-                Err(error) => {
-                    bad_key(&provider.path, &error, report);
-                    break;
-                }
+                });
             }
         }
     }
-    Setup { config, keys }
+    Setup {
+        config,
+        keys,
+        strays: strays.identities,
+    }
 }
 
-fn read_config(file: &Path, report: &mut Report) -> Config {
+/// What could be read of the configuration.
+#[derive(Default)]
+struct Read {
+    config: Config,
+    strays: Strays,
+}
+
+fn read_config(file: &Path, report: &mut Report) -> Read {
     let text = match read_text(file) {
         Ok(text) => text,
         Err(error) => {
@@ -76,7 +109,7 @@ fn read_config(file: &Path, report: &mut Report) -> Config {
                     cure: "name it with -c FILE, or make one: tmkms init HOME".to_owned(),
                 },
             );
-            return Config::default();
+            return Read::default();
         }
     };
     let survey = config::survey(&text);
@@ -86,7 +119,10 @@ fn read_config(file: &Path, report: &mut Report) -> Config {
     for warning in survey.warnings {
         report.warning(warning);
     }
-    survey.config
+    Read {
+        config: survey.config,
+        strays: survey.strays,
+    }
 }
 
 /// The configuration may hold a password, so it is wiped; it need not be a secret.
@@ -111,8 +147,20 @@ fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
     }
 }
 
+/// What a key file is for: it decides how a missing one is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Consensus,
+    Account,
+    Identity,
+}
+
 /// Reads a secret that the configuration names; a directory that others may write to is a warning.
-fn read_secret(path: &Spanned<PathBuf>, report: &mut Report) -> Option<Zeroizing<Vec<u8>>> {
+fn read_secret(
+    path: &Spanned<PathBuf>,
+    role: Role,
+    report: &mut Report,
+) -> Option<Zeroizing<Vec<u8>>> {
     for warning in files::loose_directories(&path.value) {
         report.warning(Problem {
             position: Some(path.position),
@@ -127,20 +175,28 @@ fn read_secret(path: &Spanned<PathBuf>, report: &mut Report) -> Option<Zeroizing
                 Exit::Key,
                 path.position,
                 with_cause(&error),
-                secret_cure(&error),
+                secret_cure(&error, role),
             );
             None
         }
     }
 }
 
-fn secret_cure(error: &files::Error) -> String {
+fn secret_cure(error: &files::Error, role: Role) -> String {
     let path = quoted(&error.path);
     match &error.problem {
         files::Problem::System { error, .. } if error.kind() == std::io::ErrorKind::NotFound => {
-            format!(
-                "make it with `tmkms softsign keygen {path}`, or take a validator's over with `tmkms softsign import KEY.json {path}`"
-            )
+            match role {
+                Role::Consensus => format!(
+                    "is a disk not mounted? take the validator's key over with `tmkms softsign import KEY.json {path}`, or make a new one with `tmkms softsign keygen {path}`"
+                ),
+                Role::Identity => {
+                    format!("any new key will do: make one with `tmkms softsign keygen {path}`")
+                }
+                Role::Account => {
+                    "this program signs no transactions: remove the provider".to_owned()
+                }
+            }
         }
         files::Problem::System { .. } => "is the path right, and may this user read it?".to_owned(),
         files::Problem::Wide { .. } => {
@@ -149,16 +205,22 @@ fn secret_cure(error: &files::Error) -> String {
         files::Problem::Owner { .. } => "run that chown".to_owned(),
         files::Problem::NotAFile
         | files::Problem::TooLong
+        | files::Problem::Linked
         | files::Problem::Exists
         | files::Problem::Changed => "name the key's own file".to_owned(),
     }
 }
 
-fn parse(bytes: &[u8], format: FileFormat) -> Result<SigningKey, ImportError> {
+/// An encrypted key may stand for one of either format.
+fn parse(bytes: &[u8], format: FileFormat) -> Result<Kept, ImportError> {
+    if Sealed::recognises(bytes) {
+        return keys::read(bytes);
+    }
     match format {
         FileFormat::Base64 => keys::parse_seed(bytes),
         FileFormat::Json => keys::parse_json(bytes),
     }
+    .map(Kept::Plain)
 }
 
 fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
@@ -166,16 +228,20 @@ fn bad_key(path: &Spanned<PathBuf>, error: &ImportError, report: &mut Report) {
         Exit::Key,
         path.position,
         format!("{} {error}", path.value.display()),
-        format!(
-            "take the validator's key over with `tmkms softsign import KEY.json {}`",
-            quoted(&path.value)
-        ),
+        if matches!(error, ImportError::Sealed(_)) {
+            "take the file from a backup".to_owned()
+        } else {
+            format!(
+                "take the validator's key over with `tmkms softsign import KEY.json {}`",
+                quoted(&path.value)
+            )
+        },
     );
 }
 
 /// Account keys are looked at, so that a broken one is found, and sign nothing.
 fn check_account(provider: &Softsign, report: &mut Report) {
-    let Some(bytes) = read_secret(&provider.path, report) else {
+    let Some(bytes) = read_secret(&provider.path, Role::Account, report) else {
         return;
     };
     match keys::check_account(&bytes) {
@@ -198,9 +264,9 @@ pub(super) fn identity(
     path: &Spanned<PathBuf>,
     consensus: &[ChainKey],
     report: &mut Report,
-) -> Option<Arc<SigningKey>> {
-    let bytes = read_secret(path, report)?;
-    let key = match keys::parse_seed(&bytes) {
+) -> Option<Kept> {
+    let bytes = read_secret(path, Role::Identity, report)?;
+    let key = match parse(&bytes, FileFormat::Base64) {
         Ok(key) => key,
         Err(error) => {
             report.problem(
@@ -221,11 +287,12 @@ pub(super) fn identity(
             Exit::Key,
             path.position,
             format!("{} is a consensus key as well", path.value.display()),
-            "the key that greets a node must be another: tmkms softsign keygen PATH".to_owned(),
+            "name another file here, and make its key with `tmkms softsign keygen ANOTHER_PATH`"
+                .to_owned(),
         );
         return None;
     }
-    Some(Arc::new(key))
+    Some(key)
 }
 
 /// A public key as the chain's `key_format` prints it.

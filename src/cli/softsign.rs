@@ -7,14 +7,17 @@ use zeroize::Zeroizing;
 
 use super::Exit;
 use super::command::Arguments;
+use super::passphrase::Keyholder;
 use super::report::{complain, quoted, say, warn, with_cause};
+use super::show::{Prefixes, say_key};
+use super::vault;
 use crate::files;
 use crate::guard::Watermark;
-use crate::keys::{self, Fingerprint, SigningKey};
+use crate::keys::{self, Fingerprint, Kept, Sealed, SigningKey, Work};
 use crate::link::random;
 use crate::store::foreign;
 use crate::store::mark::{self, Mark};
-use crate::types::PublicKey;
+use crate::types::{ChainId, PublicKey};
 
 /// Where a node keeps its state, seen from the directory of its `priv_validator_key.json`.
 const NODE_STATE: &str = "../data/priv_validator_state.json";
@@ -39,6 +42,11 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
             return Err(format!("a key's type is consensus or account, not {text:?}").into());
         }
     };
+    let prefixes = Prefixes::of(arguments)?;
+    let mut form = Form::of(arguments)?;
+    if account && matches!(form, Form::Sealed(..)) {
+        return Err("account keys are not encrypted: this program does not use them".into());
+    }
     let key = match generate() {
         Ok(key) => key,
         Err(error) => {
@@ -46,10 +54,14 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
             return Ok(Exit::Failed);
         }
     };
-    let put = match put(&path, &key) {
+    let Some(text) = form.text(&key, &path) else {
+        return Ok(Exit::Key);
+    };
+    let put = match put(&path, &key.public_key(), &text) {
         Ok(put) => put,
         Err(error) => return Ok(error.complain(&path)),
     };
+    put.say(&path);
     if account {
         say(&format!(
             "made an account key: {}\nthis program signs no transactions: it only keeps the key\n",
@@ -57,22 +69,48 @@ pub(super) fn keygen(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
         ));
         return Ok(Exit::Done);
     }
-    put.say(&path, &key.public_key());
+    form.say(&path, &key.public_key(), &prefixes);
     let mark = Mark {
         public_key: key.public_key(),
         watermark: Watermark::ZERO,
         origin: None,
     };
-    leave_mark(&path, &mark, "a new key");
+    leave_mark(&path, &mark, "it is new and has signed nothing");
     Ok(Exit::Done)
 }
 
 /// `softsign import INPUT OUTPUT`.
-pub(super) fn import(arguments: &Arguments) -> Exit {
+pub(super) fn import(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
+    let prefixes = Prefixes::of(arguments)?;
+    let form = Form::of(arguments)?;
     let [input, output] = arguments.operands.as_slice() else {
-        return Exit::Usage;
+        return Ok(Exit::Usage);
     };
-    let (input, output) = (Path::new(input), Path::new(output));
+    Ok(import_file(
+        Path::new(input),
+        Path::new(output),
+        form,
+        &prefixes,
+    ))
+}
+
+/// The same, as `init --key` does it.
+pub(super) fn import_plain(input: &Path, output: &Path) -> Result<Exit, lexopt::Error> {
+    let prefixes = Prefixes::named("cosmos")?;
+    Ok(import_file(input, output, Form::Plain, &prefixes))
+}
+
+/// Takes a key over, with what is known of how far it has signed.
+fn import_file(input: &Path, output: &Path, mut form: Form, prefixes: &Prefixes) -> Exit {
+    if let (Ok(from), Ok(to)) = (files::Identity::at(input), files::Identity::at(output))
+        && from == to
+    {
+        complain(
+            &format_args!("{} is INPUT and OUTPUT at once", quoted(output)),
+            "name another OUTPUT; nothing was written",
+        );
+        return Exit::Usage;
+    }
     let (bytes, warnings) = match files::read_foreign(input) {
         Ok(read) => read,
         Err(error) => {
@@ -109,11 +147,30 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
         }
     };
     let known = is_known(output, &public_key);
-    let put = match put(output, &key) {
+    if matches!(form, Form::Sealed(..))
+        && matches!(read_own(output), Some(Kept::Plain(there)) if there.public_key() == public_key)
+    {
+        complain(
+            &format_args!("{} holds this key already, in plain", output.display()),
+            &format!(
+                "put it under a passphrase: tmkms softsign encrypt {}",
+                quoted(output)
+            ),
+        );
+        return Exit::Key;
+    }
+    let Some(text) = form.text(&key, output) else {
+        return Exit::Key;
+    };
+    let put = match put(output, &public_key, &text) {
         Ok(put) => put,
         Err(error) => return error.complain(output),
     };
-    put.say(output, &public_key);
+    put.say(output);
+    form.say(output, &public_key, prefixes);
+    if matches!(form, Form::Sealed(..)) {
+        say(&format!("{} holds the key in plain still\n", quoted(input)));
+    }
     match found {
         _ if known => say("this key was here before, so its state goes on where it was\n"),
         Some((watermark, origin)) => {
@@ -139,6 +196,15 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
     Exit::Done
 }
 
+/// The chain that a node has signed for, as its own state beside its key shows.
+pub(super) fn chain_of(input: &Path) -> Option<ChainId> {
+    let (bytes, _) = files::read_foreign(input).ok()?;
+    let key = keys::parse(&bytes).ok()?.key.public_key();
+    let (watermark, _) = node_state(input, &key).ok()??;
+    let id = core::str::from_utf8(watermark.sign_bytes()?.chain_id()).ok()?;
+    ChainId::new(id).ok()
+}
+
 /// The node's own state beside the node's key, if there is one.
 fn node_state(
     input: &Path,
@@ -152,8 +218,12 @@ fn node_state(
     else {
         return Ok(None);
     };
-    let Ok(path) = directory.join(NODE_STATE).canonicalize() else {
-        return Ok(None);
+    let path = directory.join(NODE_STATE);
+    let path = match path.canonicalize() {
+        Ok(path) => path,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Not to be seen is not the same as not there.
+        Err(error) => return Err((path, format!("cannot be looked for: {error}"))),
     };
     let tell = |error: String| (path.clone(), error);
     let (bytes, _) = files::read_foreign(&path).map_err(|error| tell(with_cause(&error)))?;
@@ -176,7 +246,59 @@ fn is_known(path: &Path, key: &PublicKey) -> bool {
 
 fn read_public(path: &Path) -> Option<PublicKey> {
     let (bytes, _) = files::read_foreign(path).ok()?;
-    Some(keys::parse(&bytes).ok()?.key.public_key())
+    Some(keys::read(&bytes).ok()?.public_key())
+}
+
+/// What lies there if `start` could use it: in another form, or for others to read, it could not.
+fn read_own(path: &Path) -> Option<Kept> {
+    let bytes = files::read_secret(path).ok()?;
+    if Sealed::recognises(&bytes) {
+        return keys::read(&bytes).ok();
+    }
+    keys::parse_seed(&bytes).ok().map(Kept::Plain)
+}
+
+/// How a key is going to lie in its file.
+enum Form {
+    Plain,
+    Sealed(Box<Keyholder>, Work),
+}
+
+impl Form {
+    fn of(arguments: &Arguments) -> Result<Self, lexopt::Error> {
+        if arguments.has("encrypt") {
+            let work = vault::work(arguments)?;
+            return Ok(Self::Sealed(Box::new(Keyholder::of(arguments)?), work));
+        }
+        for flag in ["work", "passphrase-fd", "passphrase-file"] {
+            if arguments.has(flag) {
+                return Err(format!("--{flag} goes with --encrypt").into());
+            }
+        }
+        Ok(Self::Plain)
+    }
+
+    /// The content of the file; `None` if that was complained of.
+    fn text(&mut self, key: &SigningKey, path: &Path) -> Option<Zeroizing<String>> {
+        match self {
+            Self::Plain => Some(key.to_base64_seed()),
+            Self::Sealed(keyholder, work) => match vault::seal(key, path, *work, keyholder) {
+                Ok(text) => Some(Zeroizing::new(text)),
+                Err(refused) => {
+                    complain(&refused.message, &refused.cure);
+                    None
+                }
+            },
+        }
+    }
+
+    fn say(&self, path: &Path, key: &PublicKey, prefixes: &Prefixes) {
+        let is_sealed = matches!(read_own(path), Some(Kept::Sealed(_)));
+        say_key(path, key, prefixes, is_sealed);
+        if matches!(self, Self::Sealed(..)) {
+            vault::warn_of_copies(path, key);
+        }
+    }
 }
 
 fn leave_mark(path: &Path, mark: &Mark, about: &str) {
@@ -184,7 +306,7 @@ fn leave_mark(path: &Path, mark: &Mark, about: &str) {
     let left = mark::remove(path).and_then(|()| mark::leave(path, mark));
     match left {
         Ok(true) => say(&format!(
-            "`tmkms start` will begin its state once: {about}\n"
+            "`tmkms start` will begin the state of its chain by itself, once: {about}\n"
         )),
         Ok(false) => say(
             "this file system does not tell when a file was made, so `start` cannot begin the state by itself:\n  \
@@ -207,21 +329,25 @@ enum Put {
 /// Why a key could not be written. What lay there still lies there, or under the name told.
 enum PutError {
     Files(files::Error),
+    /// The old key was moved already.
+    Moved(PathBuf, files::Error),
     Full,
 }
 
 /// Writes a key. Another one that lies there is moved aside first; the same one is left alone.
-fn put(path: &Path, key: &SigningKey) -> Result<Put, PutError> {
+fn put(path: &Path, key: &PublicKey, text: &str) -> Result<Put, PutError> {
     let mut put = Put::Made;
     if path.symlink_metadata().is_ok() {
-        if read_public(path) == Some(key.public_key()) && files::read_secret(path).is_ok() {
+        if read_own(path).is_some_and(|there| there.public_key() == *key) {
             return Ok(Put::Unchanged);
         }
         put = Put::MovedAside(move_aside(path)?);
     }
-    let text: Zeroizing<String> = key.to_base64_seed();
-    files::create(path, text.as_bytes(), 0o600).map_err(PutError::Files)?;
-    Ok(put)
+    match (files::create(path, text.as_bytes(), 0o600), put) {
+        (Ok(()), put) => Ok(put),
+        (Err(error), Put::MovedAside(aside)) => Err(PutError::Moved(aside, error)),
+        (Err(error), _) => Err(PutError::Files(error)),
+    }
 }
 
 fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
@@ -255,22 +381,14 @@ fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
 }
 
 impl Put {
-    fn say(&self, path: &Path, key: &PublicKey) {
+    fn say(&self, path: &Path) {
         match self {
             Self::Made => {}
             Self::Unchanged => say(&format!("{} holds this key already\n", path.display())),
-            Self::MovedAside(aside) => say(&format!(
-                "moved aside the key that was there: {}\n",
-                aside.display()
-            )),
+            Self::MovedAside(aside) => {
+                say(&format!("what was there is kept as {}\n", aside.display()));
+            }
         }
-        say(&format!(
-            "{}\n  public key  {}\n  hex         {}\n  address     {}\n",
-            path.display(),
-            key.to_cosmos_json(),
-            key.to_hex(),
-            key.address_hex()
-        ));
     }
 }
 
@@ -289,6 +407,13 @@ impl PutError {
                     None => complain(&with_cause(error), "no key was lost"),
                 }
             }
+            Self::Moved(aside, error) => complain(
+                &with_cause(error),
+                &format!(
+                    "no key was lost: the one that was there is {}",
+                    quoted(aside)
+                ),
+            ),
             Self::Full => complain(
                 &format_args!("too many old copies lie beside {}", quoted(path)),
                 "move them elsewhere; no key was lost",

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::Spanned;
 use super::check::Links;
-use super::field::{chain_id, flag, integer, path, prefix, text, word};
+use super::field::{chain_id, flag, path, prefix, word};
+use super::hook::{self, StateHook};
 use super::report::Report;
-use super::section::{Field, Key, Reported, Section, Shape};
+use super::section::{Key, Reported, Section, Shape};
 use crate::types::ChainId;
 
 /// One `[[chain]]`.
@@ -22,6 +23,8 @@ pub struct Chain {
     /// Where the last signed height, round and step are kept: `<id>_priv_validator_state.json` if
     /// nothing is set.
     pub state_file: Spanned<PathBuf>,
+    /// What is asked at start how high the chain is.
+    pub state_hook: Option<StateHook>,
 }
 
 /// How public keys are printed. [`KeyFormat::Hex`] if nothing is set.
@@ -56,7 +59,7 @@ pub(super) const SHAPE: Shape = Shape {
         ),
         Key::new(
             "state_hook",
-            r#"state_hook = { cmd = ["/usr/local/bin/height"], fail_closed = true }"#,
+            r#"state_hook = { cmd = ["/usr/local/bin/height"] }"#,
         ),
     ],
     renamed: &[("chain_id", "write `id`"), ("name", "write `id`")],
@@ -83,17 +86,6 @@ const KEY_FORMAT: Shape = Shape {
             "consensus_key_prefix",
             r#"consensus_key_prefix = "cosmosvalconspub""#,
         ),
-    ],
-    renamed: &[],
-    misplaced: &[],
-};
-
-const STATE_HOOK: Shape = Shape {
-    title: "`state_hook`",
-    keys: &[
-        Key::new("cmd", r#"cmd = ["/usr/local/bin/height"]"#),
-        Key::new("timeout_secs", "timeout_secs = 5"),
-        Key::new("fail_closed", "fail_closed = true"),
     ],
     renamed: &[],
     misplaced: &[],
@@ -128,12 +120,14 @@ pub(super) fn read(
             "remove the line, unless the node is older".into(),
         );
     }
-    refuse_state_hook(report, section);
+    let state_hook = hook::read(report, section);
     let state_file = match section.optional(report, "state_file", path) {
         Ok(Some(path)) => {
             links.add_state_file(&path);
             Ok(path)
         }
+        // Not the default, if the name that was meant is misspelled.
+        Ok(None) if section.misspelled => Err(Reported),
         Ok(None) => id.and_then(|id| {
             let path = default_state_file(report, section, id.value)?;
             // Of a chain that is there twice, the same file is no news.
@@ -146,9 +140,11 @@ pub(super) fn read(
     };
     Ok(Chain {
         id: id?,
-        key_format: key_format?,
-        sign_extensions: sign_extensions?.map(|flag| flag.value),
+        // What is wrong with these is noted; the state can be looked at all the same.
+        key_format: key_format.unwrap_or_default(),
+        sign_extensions: sign_extensions.ok().flatten().map(|flag| flag.value),
         state_file: state_file?,
+        state_hook: state_hook?,
     })
 }
 
@@ -200,35 +196,4 @@ fn read_key_format(report: &mut Report<'_>, table: &Section<'_>) -> Result<KeyFo
         Kind::CosmosJson => KeyFormat::CosmosJson,
         Kind::Bech32 | Kind::Hex => KeyFormat::Hex,
     })
-}
-
-/// A hook is looked at, so that all its problems are seen, and refused.
-fn refuse_state_hook(report: &mut Report<'_>, section: &Section<'_>) {
-    let Ok(Some(table)) = section.table(report, "state_hook", &STATE_HOOK) else {
-        return;
-    };
-    let refused = (
-        table.required(report, "cmd", command),
-        table.optional(report, "timeout_secs", |report, field| {
-            integer::<u64>(report, field, &(1..=3_600))
-        }),
-        table.optional(report, "fail_closed", flag),
-    );
-    if let (Ok(_), Ok(_), Ok(_)) = refused {
-        report.problem(
-            Some(table.position),
-            "`state_hook` is not supported in this version".into(),
-            "remove it; to raise the height that signing begins at, use `tmkms state import`"
-                .into(),
-        );
-    }
-}
-
-fn command(report: &mut Report<'_>, field: &Field<'_>) -> Result<(), Reported> {
-    let items = field.items(report)?;
-    if items.is_empty() {
-        return Err(field.refuse(report, "`cmd` is empty".into()));
-    }
-    let words: Vec<_> = items.iter().map(|item| text(report, item)).collect();
-    words.into_iter().try_for_each(|word| word.map(drop))
 }

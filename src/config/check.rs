@@ -6,7 +6,7 @@ use std::path::{Component, PathBuf};
 use super::provider::KeyType;
 use super::report::Report;
 use super::section::{Reported, nearest};
-use super::{Address, Position, Spanned};
+use super::{Address, Position, Spanned, Strays};
 use crate::types::ChainId;
 
 /// Every name in the file, and where it stands.
@@ -24,6 +24,8 @@ pub(super) struct Links {
     state_files: Names<PathBuf>,
     key_files: Names<PathBuf>,
     identities: Names<PathBuf>,
+    /// Files of tables that could not be read whole.
+    pub(super) strays: Strays,
 }
 
 /// Names of one kind.

@@ -9,11 +9,13 @@
 //! misspelled `chain_ids` is not called a chain without a key as well.
 
 use core::fmt;
+use std::path::PathBuf;
 
 mod address;
 mod chain;
 mod check;
 mod field;
+mod hook;
 mod provider;
 mod report;
 mod section;
@@ -27,11 +29,12 @@ use section::{Key, Reported, Section, Shape};
 pub use address::{Address, UNIX_PATH_MAX_LEN};
 pub use chain::{Chain, KeyFormat};
 pub use field::PATH_MAX_LEN;
+pub use hook::{HOOK_TIMEOUT_DEFAULT, StateHook};
 pub use provider::{
     Adapter, ConnectorServer, DsmKey, DsmKeyName, FileFormat, Fortanixdsm, KeyType, Ledgertm,
     Password, Secret, Softsign, Yubihsm, YubihsmKey,
 };
-pub use template::{NETWORKS, Network, UnknownNetwork, networks, template};
+pub use template::{Draft, NETWORKS, Network, UnknownNetwork, networks, template};
 pub use validator::{TIMEOUT_DEFAULT, TIMEOUT_MAX, Validator};
 
 /// The longest configuration in bytes. A chain takes about 600 of them: room for a thousand chains.
@@ -118,12 +121,23 @@ pub struct Config {
 
 /// Everything that a text says, right and wrong, so that what it names can be looked at in the same run.
 pub struct Survey {
-    /// The settings that could be read.
+    /// The settings that could be read. If there are problems, a default may stand for what is wrong.
     pub config: Config,
+    /// Files whose tables are not in `config`.
+    pub strays: Strays,
     /// What must be changed, in the order of the text.
     pub problems: Vec<Problem>,
     /// What the operator should know or change, though nothing is refused for it.
     pub warnings: Vec<Problem>,
+}
+
+/// Key files that are named by tables in which something else is wrong.
+#[derive(Default)]
+pub struct Strays {
+    /// `path` of consensus keys, of any format.
+    pub keys: Vec<Spanned<PathBuf>>,
+    /// `secret_key` of validators.
+    pub identities: Vec<Spanned<PathBuf>>,
 }
 
 /// Reads a configuration to sign with, as far as it can be read.
@@ -179,6 +193,7 @@ fn read(
 fn survey_for(text: &str, purpose: Purpose, backends: &[provider::Backend]) -> Survey {
     let refused = |problems| Survey {
         config: Config::default(),
+        strays: Strays::default(),
         problems,
         warnings: Vec::new(),
     };
@@ -213,6 +228,7 @@ fn survey_for(text: &str, purpose: Purpose, backends: &[provider::Backend]) -> S
     let found = report.finish();
     Survey {
         config,
+        strays: links.strays,
         problems: found.problems,
         warnings: found.warnings,
     }

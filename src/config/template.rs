@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use super::Address;
+use crate::types::ChainId;
+
 /// A network whose settings are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
@@ -30,13 +33,14 @@ pub const NETWORKS: [Network; 6] = [
     ),
 ];
 
-/// What stands where the operator has to fill something in: [`super::parse`] points at each.
-const EXAMPLE: Network = network(
-    "<network>",
-    "<chain-id>",
-    "<prefix>pub",
-    "<prefix>valconspub",
-);
+/// One chain of a configuration that is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    title: String,
+    chain_id: Option<ChainId>,
+    prefixes: Option<(&'static str, &'static str)>,
+    addr: Option<String>,
+}
 
 const fn network(
     name: &'static str,
@@ -86,32 +90,117 @@ pub fn networks(list: &str) -> Result<Vec<Network>, UnknownNetwork> {
     Ok(found)
 }
 
-/// The text of a configuration for `networks`, its files below `home`, an absolute path.
-///
-/// Without networks it has one chain to be filled in.
+impl From<Network> for Draft {
+    fn from(network: Network) -> Self {
+        Self {
+            title: network.name.to_owned(),
+            chain_id: ChainId::new(network.chain_id).ok(),
+            prefixes: Some((network.account_key_prefix, network.consensus_key_prefix)),
+            addr: None,
+        }
+    }
+}
+
+impl Draft {
+    /// A chain whose id is to be filled in.
+    #[must_use]
+    pub fn unnamed() -> Self {
+        Self {
+            title: "Chain".to_owned(),
+            chain_id: None,
+            prefixes: None,
+            addr: None,
+        }
+    }
+
+    /// A chain of this id, with what is known of it.
+    #[must_use]
+    pub fn of_chain(id: ChainId) -> Self {
+        let known = NETWORKS
+            .into_iter()
+            .find(|network| network.chain_id == id.as_str());
+        known.map_or_else(
+            || Self {
+                title: id.to_string(),
+                chain_id: Some(id),
+                ..Self::unnamed()
+            },
+            Self::from,
+        )
+    }
+
+    /// Sets the address at which its node is dialled.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the address, and what to write.
+    pub fn dial(&mut self, addr: &str) -> Result<(), String> {
+        match Address::parse(addr) {
+            Ok(_) => {
+                self.addr = Some(addr.to_owned());
+                Ok(())
+            }
+            Err(error) => Err(format!(
+                "{addr:?} is no address: {}; {}",
+                error.message, error.cure
+            )),
+        }
+    }
+
+    /// The chain's id, if it is known.
+    #[must_use]
+    pub fn chain_id(&self) -> Option<&ChainId> {
+        self.chain_id.as_ref()
+    }
+
+    /// The name of its key file below `secrets/`.
+    #[must_use]
+    pub fn key_file(&self) -> String {
+        format!("{}consensus.key", self.stem())
+    }
+
+    /// What its files' names begin with.
+    fn stem(&self) -> String {
+        let id = self.chain_id.as_ref();
+        id.map_or_else(String::new, |id| {
+            format!("{}-", id.as_str().replace('/', "_"))
+        })
+    }
+}
+
+/// The text of a configuration for these chains, its files below `home`, an absolute path.
 #[must_use]
-pub fn template(home: &str, networks: &[Network]) -> String {
+pub fn template(home: &str, chains: &[Draft]) -> String {
     let (head, block) = TEXT.split_once(BLOCK).unwrap_or((TEXT, ""));
-    let networks = if networks.is_empty() {
-        &[EXAMPLE]
-    } else {
-        networks
-    };
     let mut text = head.to_owned();
     // A node of its own for each chain: 26658, and from there in steps of 100.
-    for (network, port) in networks.iter().zip((26_658_u16..).step_by(100)) {
-        // The home comes last: what it contains is no placeholder.
+    for (chain, port) in chains.iter().zip((26_658_u16..).step_by(100)) {
+        let id = chain.chain_id.as_ref().map_or(UNNAMED, ChainId::as_str);
+        let key_format = match chain.prefixes {
+            None => r#"{ type = "cosmos-json" }"#.to_owned(),
+            Some((account, consensus)) => format!(
+                r#"{{ type = "bech32", account_key_prefix = "{account}", consensus_key_prefix = "{consensus}" }}"#
+            ),
+        };
+        let addr = chain
+            .addr
+            .clone()
+            .unwrap_or_else(|| format!("tcp://127.0.0.1:{port}"));
+        // What the operator has named comes last: what it contains is no placeholder.
         let block = block
-            .replace("{network}", network.name)
-            .replace("{chain_id}", network.chain_id)
-            .replace("{account_key_prefix}", network.account_key_prefix)
-            .replace("{consensus_key_prefix}", network.consensus_key_prefix)
-            .replace("{port}", &port.to_string())
+            .replace("{key_format}", &key_format)
+            .replace("{title}", &chain.title)
+            .replace("{stem}", &escaped(&chain.stem()))
+            .replace("{chain_id}", &escaped(id))
+            .replace("{addr}", &escaped(&addr))
             .replace("{home}", &escaped(home.trim_end_matches('/')));
         text.push_str(&block);
     }
     text
 }
+
+/// What stands where the operator has to fill in a chain id: [`super::parse`] points at each.
+const UNNAMED: &str = "<chain-id>";
 
 const TEXT: &str = include_str!("../../config/tmkms.toml");
 

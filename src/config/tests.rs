@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::provider::{Backend, Built};
 use super::*;
-use crate::types::{Height, NodeId};
+use crate::types::{ChainId, Height, NodeId};
 
 /// Every backend, whatever this build has.
 const ALL: [Backend; 4] = [
@@ -82,7 +82,7 @@ fn outcome(text: &str) -> Vec<String> {
 #[test]
 fn every_vector_gives_what_its_head_says() {
     let vectors = vectors();
-    assert_eq!(vectors.len(), 201);
+    assert_eq!(vectors.len(), 204);
     for (name, text) in vectors {
         let head: Vec<_> = text.lines().take_while(|line| !line.is_empty()).collect();
         assert_eq!(outcome(&text), head, "{name}");
@@ -324,13 +324,17 @@ fn a_build_says_which_backends_it_has() {
     assert_eq!(built, expected);
 }
 
+fn drafts(count: usize) -> Vec<Draft> {
+    NETWORKS[..count].iter().copied().map(Draft::from).collect()
+}
+
 #[test]
 fn the_template_of_known_networks_has_nothing_left_to_fill_in() {
     for home in ["/home/user/.kms", "/", "/srv/a \"b\" \\c/☃"] {
-        let text = template(home, &NETWORKS[..5]);
+        let text = template(home, &drafts(5));
         assert_eq!(outcome(&text), ["# expect: ok"], "{text}");
     }
-    let Ok(Parsed { config, .. }) = run(&template("/srv/\"kms\"/", &NETWORKS[..1])) else {
+    let Ok(Parsed { config, .. }) = run(&template("/srv/\"kms\"/", &drafts(1))) else {
         panic!("refused");
     };
     assert_eq!(
@@ -348,17 +352,38 @@ fn the_template_of_known_networks_has_nothing_left_to_fill_in() {
 }
 
 #[test]
-fn the_template_of_no_network_is_pointed_at_until_it_is_filled_in() {
-    let text = template("/home/user/.kms", &[]);
+fn only_the_chain_id_is_to_be_filled_in_where_no_chain_is_named() {
+    let text = template("/home/user/.kms", &[Draft::unnamed()]);
     let problems = run(&text).err().unwrap();
-    assert_eq!(problems.len(), 7);
+    assert_eq!(problems.len(), 3);
     for problem in problems {
-        assert!(problem.message.ends_with("is left to fill in"), "{problem}");
+        let message = "\"<chain-id>\" is left to fill in";
+        assert_eq!(problem.message, message);
     }
-    let filled = text
-        .replace("<chain-id>", "test-1")
-        .replace("<prefix>", "test");
+    let filled = text.replace("<chain-id>", "test-1");
     assert_eq!(outcome(&filled), ["# expect: ok"], "{filled}");
+}
+
+#[test]
+fn a_named_chain_with_its_address_has_nothing_left_to_fill_in() {
+    for (id, addr) in [
+        ("metaos_99237-1", "tcp://127.0.0.1:26660"),
+        ("a \"b\"/c", "unix:///run/a \"b\".sock"),
+        ("osmosis-1", "tcp://[::1]:1"),
+    ] {
+        let mut draft = Draft::of_chain(ChainId::new(id).unwrap());
+        draft.dial(addr).unwrap();
+        let text = template("/home/user/.kms", &[draft]);
+        let Ok(Parsed { config, .. }) = run(&text) else {
+            panic!("{text}");
+        };
+        assert_eq!(config.chains[0].id.value.as_str(), id);
+        assert_eq!(config.validators[0].addr.value.to_string(), addr);
+        let is_known = matches!(config.chains[0].key_format, KeyFormat::Bech32 { .. });
+        assert_eq!(is_known, id == "osmosis-1");
+    }
+    let error = Draft::unnamed().dial("127.0.0.1").unwrap_err();
+    assert!(error.contains("is no address"), "{error}");
 }
 
 #[test]

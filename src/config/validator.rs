@@ -96,17 +96,12 @@ pub(super) fn read(
         }
     }
     let secret_key = section.optional(report, "secret_key", path);
-    if let Ok(Some(path)) = &secret_key {
+    let identity = secret_key.as_ref().ok().cloned().flatten();
+    if let Some(path) = &identity {
         links.add_identity(path);
     }
-    let missing = match &addr {
-        Ok(Spanned {
-            value: Address::Tcp { .. },
-            ..
-        }) => !section.has("secret_key"),
-        Ok(_) | Err(Reported) => false,
-    };
-    let secret_key = if missing {
+    let is_unix = addr.as_ref().is_ok_and(|addr| !addr.value.is_tcp());
+    let secret_key = if addr.is_ok() && !is_unix && !section.has("secret_key") {
         Err(section.missing(report, "secret_key"))
     } else {
         secret_key
@@ -116,16 +111,26 @@ pub(super) fn read(
         integer(report, field, &(1..=TIMEOUT_MAX_SECS)).map(Duration::from_secs)
     });
     let max_height = section.optional(report, "max_height", height);
-    let version = section.optional(report, "protocol_version", protocol_version);
-    version?;
-    Ok(Validator {
-        addr: addr?,
-        chain_id: id?,
-        reconnect: reconnect?.is_none_or(|flag| flag.value),
-        timeout: timeout?.map_or(TIMEOUT_DEFAULT, |timeout| timeout.value),
-        secret_key: secret_key?,
-        max_height: max_height?.map(|height| height.value),
-    })
+    // It changes nothing, and what is wrong with it is noted.
+    let _ = section.optional(report, "protocol_version", protocol_version);
+    if let (Ok(chain_id), Ok(addr), Ok(secret_key)) = (id, addr, secret_key) {
+        return Ok(Validator {
+            addr,
+            chain_id,
+            // Where one of these is wrong, that is noted, and the key can be looked at all the same.
+            reconnect: set(reconnect).unwrap_or(true),
+            timeout: set(timeout).unwrap_or(TIMEOUT_DEFAULT),
+            secret_key,
+            max_height: set(max_height),
+        });
+    }
+    let unused = identity.filter(|_| !is_unix);
+    links.strays.identities.extend(unused);
+    Err(Reported)
+}
+
+fn set<T>(read: Result<Option<Spanned<T>>, Reported>) -> Option<T> {
+    read.ok().flatten().map(|value| value.value)
 }
 
 /// A height, as a string of digits or as an integer.

@@ -7,9 +7,11 @@
 //! Callers that may run twice at once hold a lock of their own; without one, the loser is told.
 
 mod identity;
+mod place;
 mod read;
 #[cfg(test)]
 pub(crate) mod scratch;
+mod wipe;
 mod write;
 
 use core::fmt;
@@ -19,7 +21,9 @@ use std::{
 };
 
 pub use identity::Identity;
+pub use place::{Medium, others_files};
 pub use read::{FILE_MAX_LEN, Warning, loose_directories, read_foreign, read_secret};
+pub use wipe::{Old, replace_and_wipe};
 pub(crate) use write::sync_directory;
 pub use write::{create, create_dir_private, keep_as, move_aside, replace_atomic};
 
@@ -58,6 +62,8 @@ pub enum Problem {
         /// The user id we run as.
         us: u32,
     },
+    /// A second name for the same file, where it must have one alone.
+    Linked,
     /// There already, where nothing may be.
     Exists,
     /// Another process wrote it at the same moment.
@@ -97,6 +103,7 @@ impl fmt::Display for Error {
                 f,
                 "{path} is a secret that belongs to user {uid}, not to us: chown {us} {path}"
             ),
+            Problem::Linked => write!(f, "{path} has another name, a hard link, as well"),
             Problem::Exists => write!(f, "{path} exists already and is not overwritten"),
             Problem::Changed => write!(f, "{path} is being written by another process"),
         }
@@ -111,6 +118,7 @@ impl core::error::Error for Error {
             | Problem::TooLong
             | Problem::Wide { .. }
             | Problem::Owner { .. }
+            | Problem::Linked
             | Problem::Exists
             | Problem::Changed => None,
         }

@@ -3,12 +3,12 @@
 use core::fmt;
 use std::borrow::Cow;
 
-use ct_codecs::{Base64, Decoder, Error as CodecError};
+use ct_codecs::{Base64, Decoder, Error as CodecError, Hex};
 use nojson::RawJsonValue;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    Fault, ImportError, Kind, SEED_LEN, SigningKey,
+    Fault, ImportError, Kind, SEED_LEN, Sealed, SigningKey,
     json::{self, Broken, Object},
 };
 use crate::types::PublicKey;
@@ -30,6 +30,46 @@ pub enum Format {
     Seed,
     /// Base64 of seed and public key, 64 bytes: the inner value of a `priv_validator_key.json`.
     Pair,
+    /// The seed in hexadecimal digits.
+    HexSeed,
+    /// Seed and public key in hexadecimal digits.
+    HexPair,
+    /// The 32 bytes of the seed themselves.
+    RawSeed,
+    /// The 64 bytes of seed and public key themselves.
+    RawPair,
+}
+
+/// A key as it lies in a file.
+pub enum Kept {
+    /// For whoever may read the file.
+    Plain(SigningKey),
+    /// For whoever has the passphrase as well.
+    Sealed(Sealed),
+}
+
+impl Kept {
+    /// The public half; of a sealed key, as the file claims.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        match self {
+            Self::Plain(key) => key.public_key(),
+            Self::Sealed(sealed) => sealed.public_key(),
+        }
+    }
+}
+
+/// Reads a key in any form, sealed ones too.
+///
+/// # Errors
+///
+/// [`ImportError`]; it carries no byte of the file.
+pub fn read(bytes: &[u8]) -> Result<Kept, ImportError> {
+    if Sealed::recognises(bytes) {
+        let sealed = Sealed::parse(bytes).map_err(ImportError::Sealed)?;
+        return Ok(Kept::Sealed(sealed));
+    }
+    parse(bytes).map(|imported| Kept::Plain(imported.key))
 }
 
 /// Reads a validator's key in any form of [`Format`], recognised by content.
@@ -38,11 +78,20 @@ pub enum Format {
 ///
 /// [`ImportError`]; it carries no byte of the file.
 pub fn parse(bytes: &[u8]) -> Result<Imported, ImportError> {
-    let bytes = trimmed(bytes)?.trim_ascii_start();
-    if bytes.starts_with(b"{") {
-        parse_object(bytes)
+    let text = trimmed(bytes)?.trim_ascii_start();
+    if is_raw(bytes) {
+        from_bytes(bytes, Format::RawSeed, Format::RawPair)
+    } else if text.starts_with(b"{") {
+        parse_object(text)
+    } else if text.starts_with(b"-----BEGIN ") {
+        Err(ImportError::Kind(Kind::Armoured))
+    } else if is_hex(text) {
+        let mut room = Zeroizing::new([0; ROOM_LEN]);
+        let decoded =
+            Hex::decode(room.as_mut_slice(), text, None).map_err(|_| ImportError::Unrecognised)?;
+        from_bytes(decoded, Format::HexSeed, Format::HexPair)
     } else {
-        parse_base64(bytes)
+        parse_base64(text)
     }
 }
 
@@ -55,13 +104,20 @@ pub fn parse(bytes: &[u8]) -> Result<Imported, ImportError> {
 /// [`ImportError`]; it carries no byte of the file.
 pub fn parse_seed(bytes: &[u8]) -> Result<SigningKey, ImportError> {
     let bytes = trimmed(bytes)?;
+    if Sealed::recognises(bytes) {
+        return Err(ImportError::Kind(Kind::Encrypted));
+    }
     if bytes.trim_ascii_start().starts_with(b"{") {
         return Err(ImportError::Kind(Kind::Json));
     }
+    if is_hex(bytes) {
+        return Err(ImportError::Kind(Kind::Hex));
+    }
     let Imported { key, format } = parse_base64(bytes)?;
-    match format {
-        Format::Seed => Ok(key),
-        Format::PrivValidatorKey | Format::Pair => Err(ImportError::Length(PAIR_LEN)),
+    if format == Format::Seed {
+        Ok(key)
+    } else {
+        Err(ImportError::Length(PAIR_LEN))
     }
 }
 
@@ -105,24 +161,44 @@ fn trimmed(bytes: &[u8]) -> Result<&[u8], ImportError> {
     }
 }
 
+/// Whether these are the bytes of a key and no text: random ones are never all printable.
+fn is_raw(bytes: &[u8]) -> bool {
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    matches!(bytes.len(), SEED_LEN | PAIR_LEN | YUBIHSM_LEN) && !bytes.iter().all(is_text)
+}
+
+/// Whether this is a key in hexadecimal: as base64 it would have a length that no key has, or be an
+/// export of a `YubiHSM` that happens to use 22 of 64 characters only.
+fn is_hex(text: &[u8]) -> bool {
+    matches!(
+        text.len().checked_div(2),
+        Some(SEED_LEN | PAIR_LEN | YUBIHSM_LEN)
+    ) && text.len().is_multiple_of(2)
+        && text.iter().all(u8::is_ascii_hexdigit)
+}
+
 fn parse_base64(text: &[u8]) -> Result<Imported, ImportError> {
     let mut room = Zeroizing::new([0; ROOM_LEN]);
     let decoded = decode(text, &mut room).map_err(|_| ImportError::Unrecognised)?;
-    let (seed, rest) = decoded
+    from_bytes(decoded, Format::Seed, Format::Pair)
+}
+
+/// Tells by the length, and 64 bytes by the public half, what the bytes are.
+fn from_bytes(bytes: &[u8], alone: Format, pair: Format) -> Result<Imported, ImportError> {
+    let (seed, rest) = bytes
         .split_first_chunk::<SEED_LEN>()
-        .ok_or(ImportError::Length(decoded.len()))?;
-    match decoded.len() {
+        .ok_or(ImportError::Length(bytes.len()))?;
+    match bytes.len() {
         SEED_LEN => Ok(Imported {
             key: from_seed(seed)?,
-            format: Format::Seed,
+            format: alone,
         }),
         PAIR_LEN => {
             let key = from_seed(seed)?;
             if key.public_key().0 != rest {
                 return Err(ImportError::Kind(Kind::Expanded));
             }
-            let format = Format::Pair;
-            Ok(Imported { key, format })
+            Ok(Imported { key, format: pair })
         }
         YUBIHSM_LEN => Err(ImportError::Kind(Kind::YubiHsm)),
         other => Err(ImportError::Length(other)),
@@ -133,6 +209,9 @@ fn parse_object(bytes: &[u8]) -> Result<Imported, ImportError> {
     let text = core::str::from_utf8(bytes).map_err(|_| ImportError::Unrecognised)?;
     let json = json::parse(text).map_err(ImportError::Json)?;
     let file = Object::new(text, json.value()).map_err(ImportError::Json)?;
+    if Sealed::recognises(bytes) {
+        return Err(ImportError::Kind(Kind::Encrypted));
+    }
     let Some(secret) = file.get("priv_key") else {
         return Err(without_secret(&file));
     };
@@ -154,6 +233,8 @@ fn parse_object(bytes: &[u8]) -> Result<Imported, ImportError> {
 fn without_secret(file: &Object<'_, '_>) -> ImportError {
     if file.has("privateShard") || file.has("secret_share") {
         ImportError::Kind(Kind::HorcruxShard)
+    } else if file.has("eciesKey") || file.has("rsaKey") || file.has("rsa_key") {
+        ImportError::Kind(Kind::HorcruxTransport)
     } else if file.has("height") && file.has("step") {
         ImportError::Kind(Kind::State)
     } else if file.has("pub_key") || file.has("address") {
@@ -265,6 +346,10 @@ impl fmt::Display for Format {
             Self::PrivValidatorKey => "priv_validator_key.json",
             Self::Seed => "a base64 seed",
             Self::Pair => "base64 of seed and public key",
+            Self::HexSeed => "a hexadecimal seed",
+            Self::HexPair => "seed and public key in hexadecimal",
+            Self::RawSeed => "the bytes of a seed",
+            Self::RawPair => "the bytes of seed and public key",
         })
     }
 }
@@ -280,7 +365,7 @@ mod tests {
     use ct_codecs::Encoder;
 
     use super::*;
-    use crate::keys::Place;
+    use crate::keys::{Place, SealedError};
 
     /// The key whose seed is the SHA-256 of "it's a secret", as CometBFT's tests have it.
     const KEY: &str = r#"{
@@ -336,6 +421,68 @@ mod tests {
         assert_eq!(address(SEED), key(Format::Seed));
         assert_eq!(address(&format!("{SEED}\r\n")), key(Format::Seed));
         assert_eq!(address(PAIR), key(Format::Pair));
+        assert_eq!(address(&format!(" {PAIR}\n")), key(Format::Pair));
+    }
+
+    #[test]
+    fn recognises_hexadecimal_and_bare_bytes_of_one_key() {
+        let found = |bytes: &[u8]| {
+            parse(bytes).map(|found| (found.key.public_key().address_hex(), found.format))
+        };
+        let key = |format| Ok((ADDRESS.to_owned(), format));
+        let pair = Base64::decode_to_vec(PAIR, None).unwrap();
+        let hex = Hex::encode_to_string(&pair).unwrap();
+        assert_eq!(found(&pair[..32]), key(Format::RawSeed));
+        assert_eq!(found(&pair), key(Format::RawPair));
+        for hex in [hex.clone(), hex.to_uppercase(), format!("{hex}\n")] {
+            assert_eq!(found(hex.as_bytes()), key(Format::HexPair));
+            assert_eq!(found(&hex.as_bytes()[..64]), key(Format::HexSeed));
+        }
+        assert_eq!(
+            found(format!("{}\r\n", &hex[..64]).as_bytes()),
+            key(Format::HexSeed)
+        );
+    }
+
+    #[test]
+    fn expanded_keys_are_told_from_pairs_in_every_encoding() {
+        for (len, kind) in [(64, Kind::Expanded), (96, Kind::YubiHsm)] {
+            let bytes = vec![0xc7; len];
+            let expected = Some(ImportError::Kind(kind));
+            let hex = Hex::encode_to_string(&bytes).unwrap();
+            let base64 = Base64::encode_to_string(&bytes).unwrap();
+            assert_eq!(parse(&bytes).err(), expected);
+            assert_eq!(error(&hex), expected);
+            assert_eq!(error(&base64), expected);
+        }
+    }
+
+    #[test]
+    fn a_text_that_was_cut_to_32_bytes_is_no_key() {
+        assert_eq!(error(&SEED[..32]), Some(ImportError::Length(24)));
+        assert_eq!(
+            error(&format!("{}\n", &SEED[..31])),
+            Some(ImportError::Unrecognised)
+        );
+        assert_eq!(
+            error("TEST KEY ONLY: DO **NOT** USE!!!"),
+            Some(ImportError::Unrecognised)
+        );
+    }
+
+    #[test]
+    fn an_encrypted_key_is_read_without_its_passphrase_and_parsed_by_no_other() {
+        let file = include_bytes!("../../tests/vectors/keys/encrypted.json");
+        assert!(matches!(read(file), Ok(Kept::Sealed(_))));
+        assert!(matches!(read(SEED.as_bytes()), Ok(Kept::Plain(_))));
+        let encrypted = Some(ImportError::Kind(Kind::Encrypted));
+        assert_eq!(parse(file).err(), encrypted);
+        assert_eq!(parse_seed(file).err(), encrypted);
+        assert_eq!(parse_json(file).err(), encrypted);
+        assert_eq!(
+            read(&file[..200]).err(),
+            Some(ImportError::Sealed(SealedError::Damaged))
+        );
     }
 
     #[test]
@@ -390,6 +537,14 @@ mod tests {
             (
                 r#"{"pub_key":"AA==","secret_share":"AA==","rsa_key":"AA==","id":1}"#.to_owned(),
                 Kind::HorcruxShard,
+            ),
+            (
+                r#"{"eciesKey":"AA==","eciesPubs":["AA=="],"id":1}"#.to_owned(),
+                Kind::HorcruxTransport,
+            ),
+            (
+                r#"{"rsaKey":"AA==","rsaPubs":["AA=="],"id":1}"#.to_owned(),
+                Kind::HorcruxTransport,
             ),
             (
                 r#"{"height":"5","round":0,"step":3}"#.to_owned(),
@@ -491,13 +646,14 @@ mod tests {
             ("no key", ImportError::Unrecognised),
             (
                 "-----BEGIN TENDERMINT PRIVATE KEY-----",
-                ImportError::Unrecognised,
+                ImportError::Kind(Kind::Armoured),
             ),
             ("AAAA", ImportError::Length(3)),
         ] {
             assert_eq!(error(text), Some(expected), "{text}");
         }
-        assert_eq!(parse(&[0xff; 32]).err(), Some(ImportError::Unrecognised));
+        assert_eq!(parse(&[0xff; 33]).err(), Some(ImportError::Unrecognised));
+        assert_eq!(parse(&[0; 32]).err(), Some(ImportError::Zeros));
         assert_eq!(error(&"A".repeat(40_000)), Some(ImportError::Unrecognised));
     }
 
@@ -516,6 +672,8 @@ mod tests {
             Some(ImportError::Unrecognised)
         );
         assert_eq!(error(""), Some(ImportError::Empty));
+        let hex = format!("{}\n", ADDRESS.repeat(2).split_at(64).0);
+        assert_eq!(error(&hex), Some(ImportError::Kind(Kind::Hex)));
     }
 
     #[test]

@@ -6,12 +6,17 @@
 mod file;
 pub(crate) mod json;
 mod refusal;
+mod scrypt;
+mod sealed;
 mod signing;
 mod text;
 
-pub use file::{Format, Imported, check_account, parse, parse_json, parse_seed};
+pub use file::{Format, Imported, Kept, check_account, parse, parse_json, parse_seed, read};
 pub use json::{Broken, Place};
 pub use refusal::{Fault, ImportError, Kind};
+pub use sealed::{
+    PASSPHRASE_MAX_LEN, Passphrase, PassphraseError, SALT_LEN, Sealed, SealedError, Work,
+};
 pub use signing::{SeedError, SigningKey, verify};
 pub use text::{Fingerprint, Prefix, PrefixError};
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Broken, SEED_LEN};
+use super::{Broken, SEED_LEN, SealedError};
 
 /// Why there is no validator's key in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +20,12 @@ pub enum ImportError {
         /// What is wrong with it.
         fault: Fault,
     },
-    /// Base64 of so many bytes, which no key has.
+    /// So many bytes, which no key has.
     Length(usize),
     /// Something else that is known.
     Kind(Kind),
+    /// A sealed key that cannot be opened.
+    Sealed(SealedError),
     /// Nothing that is known.
     Unrecognised,
 }
@@ -60,6 +62,10 @@ pub enum Kind {
     OtherType,
     /// A part of a key, as horcrux' cosigners hold them.
     HorcruxShard,
+    /// What horcrux' cosigners talk to each other with.
+    HorcruxTransport,
+    /// A file of `-----BEGIN …`: an account key that a chain's program exported, or PKCS #8.
+    Armoured,
     /// The 64 bytes that tmkms 0.15 reads: scalar and prefix, from which no seed comes back.
     Expanded,
     /// The 96 bytes that a YubiHSM exports: the same and the public key.
@@ -68,6 +74,10 @@ pub enum Kind {
     State,
     /// JSON, where a base64 seed was asked for.
     Json,
+    /// Hexadecimal, where a base64 seed was asked for.
+    Hex,
+    /// A key under a passphrase, where one in plain was asked for.
+    Encrypted,
 }
 
 impl fmt::Display for ImportError {
@@ -88,12 +98,10 @@ impl fmt::Display for ImportError {
                 Fault::Mismatch => write!(f, "has a `{name}` that belongs to another `priv_key`"),
             },
             Self::Length(len) => {
-                write!(
-                    f,
-                    "holds {len} bytes in base64, where a seed has {SEED_LEN}"
-                )
+                write!(f, "holds {len} bytes in base64, where a seed has {SEED_LEN}")
             }
             Self::Kind(kind) => write!(f, "is {kind}"),
+            Self::Sealed(error) => write!(f, "{error}"),
             Self::Unrecognised => f.write_str("is no key file of any known program"),
         }
     }
@@ -113,6 +121,12 @@ impl fmt::Display for Kind {
             Self::HorcruxShard => {
                 "one part of a key that horcrux has split, not a key: take the priv_validator_key.json it was made from"
             }
+            Self::HorcruxTransport => {
+                "what horcrux' cosigners talk to each other with, not a validator's key"
+            }
+            Self::Armoured => {
+                "a key in armour (BEGIN ... END), as chains' programs export accounts, not a validator's key"
+            }
             Self::Expanded => {
                 "an expanded key of tmkms 0.15 (64 bytes), which has no seed: take the file it was made from"
             }
@@ -120,6 +134,10 @@ impl fmt::Display for Kind {
                 "an export of a YubiHSM (96 bytes), which has no seed: take the file it was made from"
             }
             Self::State => "a record of what was signed, not a key",
+            Self::Hex => {
+                "hexadecimal and not a base64 seed: import it with `tmkms softsign import`"
+            }
+            Self::Encrypted => "encrypted, where one in plain belongs",
             Self::Json => {
                 "JSON and not a base64 seed: import it with `tmkms softsign import`, or set key_format = \"json\""
             }

@@ -48,6 +48,16 @@ impl SigningKey {
         self.pair.sk.first_chunk().unwrap_or(&[0; 32])
     }
 
+    /// The same key for another owner: a key is shared by nobody.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        let KeyPair { pk, sk } = &self.pair;
+        let (pk, sk) = (*pk, sk.clone());
+        Self {
+            pair: KeyPair { pk, sk },
+        }
+    }
+
     /// Signs `message`; the same message always gets the same signature (RFC 8032 §5.1.6).
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Signature {

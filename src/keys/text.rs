@@ -67,6 +67,13 @@ impl PublicKey {
         )
     }
 
+    /// The validator's address in bech32, `cosmosvalcons1…`.
+    #[must_use]
+    pub fn address_bech32(&self, prefix: &Prefix) -> String {
+        // 20 bytes, as above.
+        bech32::encode_lower::<Bech32>(prefix.0, &self.address()).unwrap_or_default()
+    }
+
     /// The validator's address in upper-case hexadecimal, 40 digits.
     #[must_use]
     pub fn address_hex(&self) -> String {
@@ -172,6 +179,10 @@ mod tests {
         assert_eq!(
             key().address_hex(),
             "A95416816AA63174438258704CBEAE89495F1C86"
+        );
+        assert_eq!(
+            key().address_bech32(&Prefix::new("mtosvalcons").unwrap()),
+            "mtosvalcons1492pdqt25cchgsuztpcye04w39y478yxs2698l"
         );
     }
 

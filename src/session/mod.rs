@@ -88,6 +88,7 @@ impl<B: Backend> Session<B> {
             failures: Failures::new(),
             refusals: Limit::new(),
             told: false,
+            followed: false,
         };
         loop {
             course.follow_node();
@@ -108,6 +109,8 @@ struct Course<'a, B, T> {
     refusals: Limit,
     /// Whether the supervisor knows that the chain is poisoned.
     told: bool,
+    /// Whether the node has been seen to sign by itself.
+    followed: bool,
 }
 
 impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
@@ -163,10 +166,12 @@ impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
             };
             let Session { signer, terms, .. } = self.session;
             let outcome = signer.answer(&request, terms.max_height, &mut reply);
-            if let Err(error) = replies.send(reply.message()) {
+            let sent = replies.send(reply.message());
+            // A node that hung up before its answer undoes nothing: what was done is told all the same.
+            self.say(&outcome, begun);
+            if let Err(error) = sent {
                 return error;
             }
-            self.say(&outcome, begun);
             self.backoff.reset();
             self.failures.reset();
         }
@@ -176,10 +181,19 @@ impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
     /// each dial: a node that is started again without its key may reset it.
     fn follow_node(&mut self) {
         match self.session.signer.refresh() {
-            Ok(true) => log::info!(
-                target: "tmkms::session",
-                "[{}] raised the watermark to what the node's own state file says", self.session.label
-            ),
+            Ok(true) => {
+                // The node may go on signing for days: the first time is news.
+                let level = if self.followed {
+                    log::Level::Debug
+                } else {
+                    log::Level::Info
+                };
+                self.followed = true;
+                log::log!(
+                    target: "tmkms::session", level,
+                    "[{}] the node signs with its own key: following its state file", self.session.label
+                );
+            }
             Ok(false) => {}
             Err(error) => {
                 // The first signature will wait for it, and says so to the node as well.
@@ -203,7 +217,7 @@ impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
         }
     }
 
-    /// The line for a reply that has left.
+    /// The line for a reply that has left, or that nobody took.
     fn say(&mut self, outcome: &Outcome, begun: Instant) {
         let label = &self.session.label;
         let took = begun.elapsed().as_millis();

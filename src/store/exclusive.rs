@@ -5,9 +5,11 @@
 //! namespace; and a local user who takes the name first keeps us from starting, no more.
 
 use core::fmt::{self, Write as _};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -49,6 +51,24 @@ impl Claim {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(ClaimError::Taken),
             Err(error) => Err(ClaimError::Io(error)),
         }
+    }
+}
+
+/// Whether a process holds the state file at `path`. A file that is not there is held by nobody.
+///
+/// # Errors
+///
+/// The system's.
+pub fn is_in_use(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 

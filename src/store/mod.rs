@@ -2,7 +2,7 @@
 //!
 //! A commit is one `pwrite` of one sector into the older of two records and one `fdatasync`: no
 //! metadata changes, one device flush, and what it overwrites is stale. A power cut therefore always
-//! leaves two sound records; see [`record`] for the bytes.
+//! leaves two sound records; `record` has the bytes.
 //!
 //! ```text
 //! guard::judge ─ Permit ─▶ Store::commit ─▶ Committed ─▶ Backend::sign
@@ -14,10 +14,12 @@
 
 mod exclusive;
 pub mod foreign;
+pub mod handover;
 pub mod mark;
 mod open;
 pub mod origin;
 mod record;
+mod retired;
 
 use core::fmt;
 use std::fs::File;
@@ -25,12 +27,13 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-pub use exclusive::{Claim, ClaimError};
+pub use exclusive::{Claim, ClaimError, is_in_use};
 pub use open::{
     Adopted, Convertible, Found, Initial, OpenError, Ready, Snapshot, Vacant, find, peek,
     watermark_of,
 };
 pub use record::{Damage, Status};
+pub use retired::{Leaving, Retired};
 
 use crate::canon::{self, SignBytes};
 use crate::guard::{self, Permit, Refusal, Replay, Verdict, Watermark};

@@ -13,6 +13,7 @@ use super::Store;
 use super::foreign;
 use super::origin::{self, OriginError};
 use super::record::{self, Contents, Damage, Header, Record, Status, offset};
+use super::retired::Retired;
 use crate::files;
 use crate::guard::Watermark;
 use crate::types::{ChainId, PublicKey};
@@ -38,8 +39,8 @@ pub enum Found {
 /// A sound state, locked and not yet touched.
 #[derive(Debug)]
 pub struct Ready {
-    held: Held,
-    contents: Contents,
+    pub(super) held: Held,
+    pub(super) contents: Contents,
 }
 
 /// A foreign state, locked and not yet touched.
@@ -105,8 +106,8 @@ pub enum OpenError {
     OtherChain(ChainId),
     /// Made for another key.
     OtherKey(PublicKey),
-    /// This copy was retired when its state went elsewhere.
-    Retired,
+    /// This copy was retired when its state went elsewhere; held and locked, for who brings it back.
+    Retired(Box<Retired>),
     /// A file could not be made.
     File(files::Error),
     /// The system said no.
@@ -156,7 +157,8 @@ pub fn find(path: &Path, chain_id: &ChainId, public_key: &PublicKey) -> Result<F
         return Err(OpenError::Damaged(Damage::Records));
     }
     if contents.newest.status == Status::Retired {
-        return Err(OpenError::Retired);
+        let retired = Retired::new(Ready { held, contents });
+        return Err(OpenError::Retired(Box::new(retired)));
     }
     Ok(Found::Ours(Ready { held, contents }))
 }
@@ -260,6 +262,13 @@ impl Convertible {
         &self.watermark
     }
 
+    pub(super) fn at(self, watermark: &Watermark) -> Self {
+        Self {
+            watermark: *watermark,
+            ..self
+        }
+    }
+
     /// Puts a state of ours in the foreign file's place and keeps the original beside it.
     ///
     /// # Errors
@@ -309,7 +318,7 @@ impl Vacant {
 }
 
 /// Puts a whole and synced state file in its place with `publish`, locks it, and opens it.
-fn make(
+pub(super) fn make(
     path: &Path,
     header: &Header,
     watermark: &Watermark,
@@ -330,7 +339,7 @@ fn make(
 }
 
 /// Keeps what lies at `path` under `PATH.old-WORD`, or the next free `PATH.old-WORD.N`.
-fn keep(path: &Path, word: &str) -> Result<PathBuf, OpenError> {
+pub(super) fn keep(path: &Path, word: &str) -> Result<PathBuf, OpenError> {
     let mut attempt = 0_u32;
     loop {
         let mut name = path.as_os_str().to_owned();
@@ -352,9 +361,9 @@ fn keep(path: &Path, word: &str) -> Result<PathBuf, OpenError> {
 
 /// An open file that is locked, and is the one that its path names.
 #[derive(Debug)]
-struct Held {
+pub(super) struct Held {
     file: File,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     inode: (u64, u64),
 }
 
@@ -435,7 +444,7 @@ impl fmt::Display for OpenError {
             Self::Unreadable(error) => error.fmt(f),
             Self::OtherChain(chain) => write!(f, "it is the state of another chain, {chain}"),
             Self::OtherKey(key) => write!(f, "it is the state of another key, {key}"),
-            Self::Retired => {
+            Self::Retired(_) => {
                 f.write_str("it is retired: this state went elsewhere, and this copy may not sign")
             }
             Self::File(error) => {

@@ -100,6 +100,7 @@ fn is_missing(error: &files::Error) -> bool {
         | files::Problem::TooLong
         | files::Problem::Wide { .. }
         | files::Problem::Owner { .. }
+        | files::Problem::Linked
         | files::Problem::Exists
         | files::Problem::Changed => false,
     }

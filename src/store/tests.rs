@@ -209,7 +209,7 @@ fn a_retired_state_does_not_open() {
         watermark: Watermark::ZERO,
     };
     fs::write(&path, record::Contents::render(&header, &retired).unwrap()).unwrap();
-    assert!(matches!(look(&path), Err(OpenError::Retired)));
+    assert!(matches!(look(&path), Err(OpenError::Retired(_))));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn what_is_no_state_is_told_apart() {
         look(&path),
         Err(OpenError::Damaged(Damage::Header))
     ));
-    fs::write(&path, &record::MAGIC[..]).unwrap();
+    fs::write(&path, record::MAGIC).unwrap();
     assert!(matches!(
         look(&path),
         Err(OpenError::Damaged(Damage::Length))

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use ct_codecs::{Encoder, Hex};
 use validator::{Block, Connection, Process, ProposalRequest, Reply, Validator, VoteRequest};
 
 const CHAIN: &str = "demo-1";
@@ -116,7 +117,7 @@ impl Demo {
         }
         println!(
             "  the block that was signed before gets its old signature: {}",
-            hex(&again.signature, 12)
+            hex(&again.signature, 12)?
         );
         sign_height(&mut node, &public_key, HEIGHTS + 1)?;
 
@@ -190,30 +191,30 @@ impl Demo {
 /// Asks for the key and holds it against the one that `softsign keygen` printed.
 fn public_key(node: &mut Connection, printed: &str) -> Result<[u8; 32]> {
     let key = node.pub_key(CHAIN)?.ed25519.ok_or("no public key")?;
-    if !printed.contains(&hex(&key, 32)) {
+    if !printed.contains(&hex(&key, 32)?) {
         return Err("the signer has another key than it was given".into());
     }
-    println!("  the node asks for the public key: {}", hex(&key, 32));
+    println!("  the node asks for the public key: {}", hex(&key, 32)?);
     Ok(key
         .try_into()
         .map_err(|_| "the public key has no 32 bytes")?)
 }
 
-fn block(height: i64) -> Option<Block> {
-    Some(Block::numbered(height.unsigned_abs()))
+fn block(height: i64) -> Block {
+    Block::numbered(height.unsigned_abs())
 }
 
 fn precommit(height: i64) -> VoteRequest {
     VoteRequest::precommit(CHAIN, height, 0)
-        .with_block(block(height))
+        .with_block(Some(block(height)))
         .with_extension(b"what the application adds")
 }
 
 /// What a node that proposes asks for in a height that goes well.
 fn sign_height(node: &mut Connection, key: &[u8; 32], height: i64) -> Result<()> {
     let began = Instant::now();
-    let proposal = ProposalRequest::new(CHAIN, height, 0).with_block(block(height));
-    let prevote = VoteRequest::prevote(CHAIN, height, 0).with_block(block(height));
+    let proposal = ProposalRequest::new(CHAIN, height, 0).with_block(Some(block(height)));
+    let prevote = VoteRequest::prevote(CHAIN, height, 0).with_block(Some(block(height)));
     let precommit = precommit(height);
     let replies = [
         ("proposal", node.sign_proposal(&proposal)?),
@@ -272,7 +273,7 @@ fn text(path: &Path) -> Result<&str> {
         .ok_or_else(|| "a path that is not UTF-8".into())
 }
 
-fn hex(bytes: &[u8], count: usize) -> String {
-    let bytes = bytes.iter().take(count);
-    bytes.map(|byte| format!("{byte:02X}")).collect()
+fn hex(bytes: &[u8], count: usize) -> Result<String> {
+    let hex = Hex::encode_to_string(&bytes[..count.min(bytes.len())]);
+    Ok(hex.map_err(|_| "too many bytes")?.to_uppercase())
 }

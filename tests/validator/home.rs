@@ -191,6 +191,28 @@ impl Process {
         }
     }
 
+    /// Waits for a line with all of `parts` in it, wherever it stands.
+    ///
+    /// Fails as [`wait_for`](Self::wait_for) does, and leaves it where it is.
+    pub fn find(&mut self, parts: &[&str], timeout: Duration) -> Result<String, String> {
+        let deadline = Instant::now() + timeout;
+        let mut seen = 0;
+        loop {
+            while let Some(line) = self.lines.get(seen) {
+                seen += 1;
+                if parts.iter().all(|part| line.contains(part)) {
+                    return Ok(line.clone());
+                }
+            }
+            if let Err(error) = self.next_line(deadline) {
+                let lines = self.lines.join("\n");
+                return Err(format!(
+                    "no line with {parts:?}, {error}; there are:\n{lines}"
+                ));
+            }
+        }
+    }
+
     /// Every line up to now.
     pub fn lines(&mut self) -> &[String] {
         self.lines.extend(self.source.try_iter());

@@ -19,7 +19,7 @@ mod message;
 mod proto;
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ use tmkms::types::{NodeId, PublicKey};
 
 pub use home::{Home, Process};
 pub use message::{Block, KeyReply, PRECOMMIT, PREVOTE, ProposalRequest, Reply, Time, VoteRequest};
-pub use proto::{Fields, Proto, Value};
+pub use proto::{Fields, Proto, Value, delimited};
 
 /// The longest reply that stock nodes read, in bytes: `maxRemoteSignerMsgSize` of CometBFT.
 pub const REPLY_MAX_LEN: usize = 10_240;
@@ -61,7 +61,18 @@ impl Validator {
 
     /// Listens on `host:port`, as a node does that comes back after a restart.
     pub fn listen_tcp_at(addr: &str) -> io::Result<Self> {
-        Ok(Self::new(Listener::Tcp(TcpListener::bind(addr)?)))
+        let deadline = Instant::now() + REPLY_TIMEOUT;
+        loop {
+            match TcpListener::bind(addr) {
+                // A child that another thread is just spawning holds copies of all sockets up to its exec.
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline =>
+                {
+                    std::thread::yield_now();
+                }
+                listener => return Ok(Self::new(Listener::Tcp(listener?))),
+            }
+        }
     }
 
     /// Listens on a Unix socket at `path`, which must not exist and is removed on drop.
@@ -279,6 +290,14 @@ impl Connection {
         &mut self.stream
     }
 
+    /// Hangs up, as a drop does.
+    pub fn hang_up(&mut self) {
+        let _ = match &self.stream {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Both),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Both),
+        };
+    }
+
     /// What `bytes` look like on the socket: sealed on TCP. They must be sent before any others.
     pub fn sealed(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let Some(secret) = &mut self.secret else {
@@ -294,6 +313,15 @@ impl Connection {
         Ok(sealed)
     }
 
+    /// One frame with `data`, which may be empty: only over TCP.
+    pub fn sealed_frame(&mut self, data: &[u8]) -> io::Result<Vec<u8>> {
+        let secret = self.secret.as_mut().ok_or(io::ErrorKind::Unsupported)?;
+        let mut frame = [0; FRAME_LEN];
+        let result = secret.seal.seal(data, &mut frame);
+        result.map_err(io::Error::other)?;
+        Ok(frame.to_vec())
+    }
+
     /// Sends `bytes` as they are, sealed on TCP: no length is put before them.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         let sealed = self.sealed(bytes)?;
@@ -302,7 +330,7 @@ impl Connection {
 
     /// Sends the body of a `Message` with its length before it, in one write, as nodes do.
     pub fn send(&mut self, body: &[u8]) -> io::Result<()> {
-        self.send_raw(&proto::delimited(body))
+        self.send_raw(&delimited(body))
     }
 
     /// Reads the body of one `Message`, at most [`REPLY_MAX_LEN`] bytes.

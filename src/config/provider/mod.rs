@@ -249,12 +249,20 @@ fn softsign(
     if let Ok(path) = &path {
         links.add_key_file(path);
     }
-    Ok(Softsign {
-        chain_ids: chain_ids?,
-        key_type: key_type?,
-        key_format: key_format?.map_or(FileFormat::default(), |format| format.value),
-        path: path?,
-    })
+    match (chain_ids, key_type, key_format, path) {
+        (Ok(chain_ids), Ok(key_type), Ok(key_format), Ok(path)) => Ok(Softsign {
+            chain_ids,
+            key_type,
+            key_format: key_format.map_or(FileFormat::default(), |format| format.value),
+            path,
+        }),
+        (_, key_type, _, path) => {
+            if key_type != Ok(KeyType::Account) {
+                links.strays.keys.extend(path);
+            }
+            Err(Reported)
+        }
+    }
 }
 
 fn ledgertm(

@@ -1,0 +1,3 @@
+module interop/nodes
+
+go 1.25.0
