@@ -60,15 +60,11 @@ struct Demo {
 
 impl Demo {
     fn new(home: PathBuf) -> Result<Self> {
-        let binary = match std::env::var_os("TMKMS") {
-            Some(other) => PathBuf::from(other),
-            None => {
-                // `target/debug/examples/demo` and `target/debug/tmkms`.
-                let own = std::env::current_exe()?;
-                let profile = own.ancestors().nth(2).ok_or("the demo lies nowhere")?;
-                profile.join("tmkms")
-            }
-        };
+        // `target/debug/examples/demo` and `target/debug/tmkms`.
+        let own = std::env::current_exe()?;
+        let profile = own.ancestors().nth(2).ok_or("the demo lies nowhere")?;
+        let built = || profile.join("tmkms");
+        let binary = std::env::var_os("TMKMS").map_or_else(built, PathBuf::from);
         if !binary.is_file() {
             return Err(format!("there is no {}: run `make demo`", binary.display()).into());
         }
