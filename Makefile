@@ -5,7 +5,7 @@ RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clip
 	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub \
 	-A clippy::similar_names -A clippy::large_types_passed_by_value -A clippy::cast_possible_truncation
 
-.PHONY: all check demo fmt lint test doc prove bench bench-tmkms
+.PHONY: all check demo fmt lint test doc prove bench bench-tmkms bench-disks static repro deps
 all check: fmt lint test doc
 
 # The program and a stand-in validator, in a directory of their own that is gone afterwards.
@@ -90,5 +90,43 @@ RIVAL = target/tmkms-0.15.0
 bench-tmkms: $(RIVAL)/bin/tmkms
 	$(CARGO) bench --locked --bench bench -- --program tmkms-0.15.0=$(RIVAL)/bin/tmkms $(ONLY)
 
+# A commit on ext4, xfs, btrfs and tmpfs, and what reaches the device. Needs root.
+bench-disks:
+	tests/bench/file-systems.sh $(CARGO) bench --locked --bench bench -- --state
+
 $(RIVAL)/bin/tmkms:
 	$(CARGO) install tmkms --locked --version 0.15.0 --features softsign --root $(RIVAL)
+
+# One file that needs nothing else: `make static`, `make static TARGET=aarch64-unknown-linux-musl`.
+# `AUDIT=auditable` puts the list of crates into it (cargo install cargo-auditable --locked).
+TARGET = x86_64-unknown-linux-musl
+OUT = target
+MUSL = $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/lib/self-contained
+# Without a cross compiler: Rust's own linker, and by hand what makes an aarch64 executable position-independent.
+PIE_aarch64-unknown-linux-musl = -C linker=rust-lld -C relocation-model=pic -C link-self-contained=no \
+	-C link-arg=-pie -C link-arg=--no-dynamic-linker -C link-arg=-ztext -C link-arg=-L$(MUSL) \
+	-C link-arg=$(MUSL)/rcrt1.o -C link-arg=$(MUSL)/crti.o -C link-arg=$(MUSL)/crtbeginS.o \
+	-C link-arg=$(MUSL)/crtendS.o -C link-arg=$(MUSL)/crtn.o
+REMAP = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
+static:
+	rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET)
+	RUSTFLAGS="$(REMAP) $(PIE_$(TARGET))" $(CARGO) $(AUDIT) build --locked --release --bin tmkms --target $(TARGET) --target-dir $(OUT)
+	@ls -l $(OUT)/$(TARGET)/release/tmkms
+	config/empty-root $(OUT)/$(TARGET)/release/tmkms $(DEMO)
+
+# What is committed, built in two directories, is the same bytes.
+repro:
+	@for place in one two/deeper; do rm -rf target/repro/$$place && mkdir -p target/repro/$$place && \
+		git archive HEAD | tar -x -C target/repro/$$place && \
+		$(MAKE) --no-print-directory -C target/repro/$$place static TARGET=$(TARGET) || exit 1; done
+	sha256sum target/repro/one/target/$(TARGET)/release/tmkms target/repro/two/deeper/target/$(TARGET)/release/tmkms
+	cmp target/repro/one/target/$(TARGET)/release/tmkms target/repro/two/deeper/target/$(TARGET)/release/tmkms
+
+# The reviewed list of crates: at most 48, none twice, no build script that needs more than Rust.
+deps:
+	@mkdir -p target
+	$(CARGO) tree --locked -e normal --prefix none | sed 's/ (.*//; s/ v/ /; /^tmkms /d' | LC_ALL=C sort -u >target/crates.txt
+	sed 's/ *#.*//; /^$$/d' config/crates.txt | diff - target/crates.txt
+	test $$(wc -l <target/crates.txt) -le 48
+	test -z "$$(cut -d' ' -f1 target/crates.txt | uniq -d)"
+	! $(CARGO) tree --locked -e normal,build --prefix none | grep -E '^(bindgen|cc|cmake|pkg-config) '

@@ -18,6 +18,9 @@ const KEPT_LEN: usize = 64 * 1024;
 /// The receiving direction of a link.
 pub(super) struct Incoming {
     sealed: Option<Sealed>,
+    /// Where a read from a Unix socket goes first; empty where frames are sealed. Written by the kernel
+    /// only, so that what a request does not fill is never touched.
+    room: Vec<u8>,
     /// Opened bytes: one message and what came with it.
     plain: Vec<u8>,
     /// How much of `plain` was handed out, to be dropped before the next message.
@@ -40,6 +43,7 @@ impl Incoming {
     /// `silence` must be what the socket's read timeout is set to.
     pub(super) fn new(open: Option<Open>, silence: Duration) -> Self {
         Self {
+            room: vec![0; if open.is_some() { 0 } else { PLAIN_READ_LEN }],
             sealed: open.map(|open| Sealed {
                 open,
                 bytes: vec![0; FRAMES_PER_READ * FRAME_LEN],
@@ -150,11 +154,9 @@ impl Incoming {
             sealed.end = sealed.end.saturating_add(read);
             return Ok(read);
         }
-        let len = self.plain.len();
-        self.plain.resize(len.saturating_add(PLAIN_READ_LEN), 0);
-        let read = socket.read(self.plain.get_mut(len..).unwrap_or_default());
+        let read = socket.read(&mut self.room)?;
         self.plain
-            .truncate(len.saturating_add(read.as_ref().map_or(0, |read| *read)));
-        read
+            .extend_from_slice(self.room.get(..read).unwrap_or_default());
+        Ok(read)
     }
 }

@@ -121,9 +121,4 @@ impl Floor {
         }
         Ok(())
     }
-
-    /// The sum of the three medians.
-    pub fn sum(&self) -> Duration {
-        self.trips.median() + self.flushes.median() + self.signatures.median()
-    }
 }

@@ -74,7 +74,7 @@ pub fn run(directory: &Path, quick: bool) -> io::Result<()> {
     row("seal a frame", seals.median());
     row("open a frame", opens.median());
 
-    let commits = if quick { 200 } else { 4000 };
+    let count = if quick { 200 } else { 4000 };
     for (name, place) in [
         (
             "judge and commit, no disk below (tmpfs)",
@@ -82,11 +82,7 @@ pub fn run(directory: &Path, quick: bool) -> io::Result<()> {
         ),
         ("judge and commit, flushed", directory),
     ] {
-        let place = place.join(format!("tmkms-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&place)?;
-        let took = store(&place, &key, chain, commits);
-        std::fs::remove_dir_all(&place)?;
-        row(name, took?.median());
+        row(name, commits(place, count)?.median());
     }
     table.print();
     Ok(())
@@ -106,7 +102,18 @@ fn pair() -> io::Result<(Authenticated, Authenticated)> {
     ))
 }
 
-fn store(place: &Path, key: &SigningKey, chain: ChainId, count: i64) -> io::Result<Samples> {
+/// A state in a directory of its own below `place`, and `count` slots committed to it.
+pub fn commits(place: &Path, count: i64) -> io::Result<Samples> {
+    let place = place.join(format!("tmkms-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&place)?;
+    let samples = commits_in(&place, count);
+    std::fs::remove_dir_all(&place)?;
+    samples
+}
+
+fn commits_in(place: &Path, count: i64) -> io::Result<Samples> {
+    let key = SigningKey::from_seed(&[9; 32]).map_err(io::Error::other)?;
+    let chain = ChainId::new(CHAIN).map_err(io::Error::other)?;
     let Ok(Found::Missing(vacant)) = find(&place.join("state.json"), &chain, &key.public_key())
     else {
         return Err(io::Error::other("there is a state already"));

@@ -37,8 +37,6 @@ struct Lane<'a> {
     rig: Rig,
     signed: Samples,
     pinged: Samples,
-    /// The medians of the turns.
-    turns: Samples,
     used: Usage,
     count: u32,
 }
@@ -66,7 +64,6 @@ pub fn latency(programs: &[Program], directory: &Path, amount: Amount) -> io::Re
                 rig,
                 signed: Samples::default(),
                 pinged: Samples::default(),
-                turns: Samples::default(),
                 used: Usage::default(),
                 count: 0,
             });
@@ -92,16 +89,12 @@ impl Lane<'_> {
         let bodies: Vec<_> = (0..requests).map(|_| node.next()).collect();
         let before = usage(self.rig.process());
         let node = &mut self.rig.nodes[0];
-        let mut turn = Samples::default();
         for body in &bodies {
-            let took = node.ask(body)?;
-            turn.push(took);
-            self.signed.push(took);
+            self.signed.push(node.ask(body)?);
             self.count += 1;
         }
-        self.turns.push(turn.median());
         let after = usage(self.rig.process());
-        self.used.cpu += after.cpu - before.cpu;
+        self.used.cpu += after.cpu.saturating_sub(before.cpu);
         self.used.switches += after.switches - before.switches;
         self.used.peak_kib = after.peak_kib;
         Ok(())
@@ -125,19 +118,27 @@ fn report(transport: &str, floor: &Floor, lanes: &[Lane<'_>]) {
     let us = |duration| format!("{:.0}", micros(duration));
     let parts = [&floor.trips, &floor.flushes, &floor.signatures];
     let quantile = |per_mille| parts.iter().map(|part| part.quantile(per_mille)).sum();
+    row(
+        "p10: the machine at its quietest",
+        us(quantile(100)),
+        &|lane| us(lane.signed.quantile(100)),
+    );
     row("p50", us(quantile(500)), &|lane| us(lane.signed.median()));
-    row("p50 of the best turn", String::new(), &|lane| {
-        us(lane.turns.quantile(0))
-    });
     row("p99", us(quantile(990)), &|lane| {
         us(lane.signed.quantile(990))
     });
     row("p99.9", us(quantile(999)), &|lane| {
         us(lane.signed.quantile(999))
     });
-    row("p50 over the floor's", "1.00".to_owned(), &|lane| {
-        format!("{:.2}", micros(lane.signed.median()) / micros(floor.sum()))
-    });
+    for (name, per_mille) in [("p10 over the floor's", 100), ("p50 over the floor's", 500)] {
+        let floor: Duration = quantile(per_mille);
+        row(name, "1.00".to_owned(), &|lane| {
+            format!(
+                "{:.2}",
+                micros(lane.signed.quantile(per_mille)) / micros(floor)
+            )
+        });
+    }
     row("ping, p50", us(floor.trips.median()), &|lane| {
         us(lane.pinged.median())
     });
@@ -204,9 +205,9 @@ pub fn system_calls(programs: &[Program], directory: &Path) -> io::Result<()> {
         let _ = tracer.wait()?;
         let text = fs::read_to_string(&counts)?;
         let mut calls: Vec<(f64, String)> = text.lines().filter_map(calls_of).collect();
-        calls
-            .iter_mut()
-            .for_each(|(count, _)| *count /= f64::from(REQUESTS));
+        for (count, _) in &mut calls {
+            *count /= f64::from(REQUESTS);
+        }
         calls.retain(|(count, _)| *count >= 0.05);
         calls.sort_by(|one, other| other.0.total_cmp(&one.0));
         let sum: f64 = calls.iter().map(|(count, _)| count).sum();

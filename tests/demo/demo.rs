@@ -1,7 +1,7 @@
 //! `make demo`: the real program with a stand-in validator, from an empty directory to a refused double sign.
 //!
 //! Everything that is printed as done was checked; the first thing that is not as claimed ends it with
-//! exit code 1.
+//! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it.
 
 #[path = "../validator/mod.rs"]
 mod validator;
@@ -63,7 +63,8 @@ impl Demo {
         // `target/debug/examples/demo` and `target/debug/tmkms`.
         let own = std::env::current_exe()?;
         let profile = own.ancestors().nth(2).ok_or("the demo lies nowhere")?;
-        let binary = profile.join("tmkms");
+        let built = || profile.join("tmkms");
+        let binary = std::env::var_os("TMKMS").map_or_else(built, PathBuf::from);
         if !binary.is_file() {
             return Err(format!("there is no {}: run `make demo`", binary.display()).into());
         }
