@@ -3,7 +3,7 @@ CARGO ?= cargo
 RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clippy::indexing_slicing \
 	-A clippy::string_slice -A clippy::arithmetic_side_effects -A clippy::as_conversions \
 	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub \
-	-A clippy::similar_names -A clippy::large_types_passed_by_value -A clippy::cast_possible_truncation
+	-A clippy::pedantic
 
 .PHONY: all check demo fmt lint test doc prove bench bench-tmkms bench-disks static repro deps
 all check: fmt lint test doc

@@ -637,7 +637,7 @@ fn start(
 /// Three slots a height: a proposal first, then two votes.
 fn request(number: u64) -> VoteRequest {
     let height = i64::try_from(number / 3 + 1).expect("small");
-    let block = (number % 7 != 0).then(|| Block::numbered(number));
+    let block = (!number.is_multiple_of(7)).then(|| Block::numbered(number));
     let vote = if number % 3 == 1 {
         VoteRequest::prevote(CHAIN, height, 0)
     } else {
@@ -647,7 +647,7 @@ fn request(number: u64) -> VoteRequest {
 }
 
 fn sign(connection: &mut Connection, number: u64) -> Outcome {
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         let height = i64::try_from(number / 3 + 1)?;
         let proposal = ProposalRequest::new(CHAIN, height, 0);
         let reply = connection.sign_proposal(&proposal)?;

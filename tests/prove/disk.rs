@@ -100,11 +100,6 @@ impl Disk {
         }
     }
 
-    /// Whether a process would find this name now.
-    pub fn has(&self, path: &Path) -> bool {
-        self.current(path).is_some()
-    }
-
     /// Whether a cut could leave this name without a file.
     pub fn may_lack(&self, path: &Path) -> bool {
         self.names
