@@ -3,6 +3,12 @@
 //! Each proof runs the real program, or its own store, against something that goes wrong, and prints a
 //! figure. Seeds are printed, and `--seed` repeats a run. Nothing here measures time.
 
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    reason = "a program, whose modules see each other"
+)]
+
 #[path = "../validator/mod.rs"]
 mod validator;
 
