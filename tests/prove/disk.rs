@@ -100,11 +100,6 @@ impl Disk {
         }
     }
 
-    /// Whether a process would find this name now.
-    pub fn has(&self, path: &Path) -> bool {
-        self.current(path).is_some()
-    }
-
     /// Whether a cut could leave this name without a file.
     pub fn may_lack(&self, path: &Path) -> bool {
         self.names
@@ -128,7 +123,7 @@ impl Disk {
             match version {
                 None => states.push(None),
                 Some(number) => {
-                    states.extend(self.files[*number].states(limit, rng).into_iter().map(Some))
+                    states.extend(self.files[*number].states(limit, rng).into_iter().map(Some));
                 }
             }
         }

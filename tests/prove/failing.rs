@@ -217,7 +217,6 @@ struct World {
     home: Home,
     folder: PathBuf,
     state: PathBuf,
-    pid: u32,
     mounted: Option<Mount>,
 }
 
@@ -259,7 +258,6 @@ fn running(ground: &Ground, case: &Case) -> Outcome {
         home: node.home,
         folder,
         state,
-        pid: process.id(),
         mounted,
     };
     let mut well = node.listener.accept(PATIENCE)?;

@@ -218,14 +218,14 @@ impl Kept {
             let bytes = vote.at(reply.time).sign_bytes();
             (reply, bytes)
         };
-        self.keep(slot, &reply, sign_bytes, shape)
+        self.keep(slot, &reply, &sign_bytes, shape)
     }
 
     fn keep(
         &mut self,
         slot: Slot,
         reply: &Reply,
-        sign_bytes: Vec<u8>,
+        sign_bytes: &[u8],
         shape: Shape,
     ) -> Result<bool, Box<dyn Error>> {
         if reply.error.is_some() {
@@ -235,13 +235,13 @@ impl Kept {
                 Ok(false)
             };
         }
-        if !reply.signs(&public_key().0, &sign_bytes) {
+        if !reply.signs(&public_key().0, sign_bytes) {
             return Err(format!("{slot:?}: a signature over something else").into());
         }
         let first = self
             .signed
             .entry(slot)
-            .or_insert_with(|| sign_bytes.clone());
+            .or_insert_with(|| sign_bytes.to_vec());
         if *first != sign_bytes {
             return Err(format!("TWO SIGNATURES FOR {slot:?}").into());
         }

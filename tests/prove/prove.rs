@@ -6,7 +6,14 @@
 #![allow(
     unreachable_pub,
     missing_docs,
-    reason = "a program, whose modules see each other"
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    clippy::match_same_arms,
+    clippy::assigning_clones,
+    clippy::semicolon_if_nothing_returned,
+    reason = "a program for 64-bit machines, whose modules see each other"
 )]
 
 #[path = "../validator/mod.rs"]

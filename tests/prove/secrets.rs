@@ -122,8 +122,8 @@ fn forms(seed: &[u8; 32]) -> Result<Vec<Form>, Box<dyn Error>> {
     // What Ed25519 makes of a seed: the scalar and the prefix.
     let expanded = Sha512::digest(seed);
     let mut scalar = expanded[..32].to_vec();
-    scalar[0] &= 248;
-    scalar[31] = scalar[31] & 63 | 64;
+    scalar[0] &= 0xf8;
+    scalar[31] = scalar[31] & 0x3f | 0x40;
     Ok(vec![
         ("its seed", seed.to_vec(), 1),
         (
