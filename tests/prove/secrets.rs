@@ -8,14 +8,13 @@ use std::os::unix::fs::FileExt;
 use ct_codecs::{Base64, Encoder, Hex};
 
 use super::ground::{Ground, Node, Outcome, SEED, key};
-use super::validator::{Process, Validator, VoteRequest};
+use super::validator::{Validator, VoteRequest};
 
 const CHAIN: &str = "secrets-1";
 const IDENTITY: [u8; 32] = super::validator::IDENTITY_SEED;
 
 pub fn run(ground: &Ground) -> Outcome {
-    running(ground)?;
-    at_the_end_of_an_import(ground)
+    running(ground)
 }
 
 /// A signer that has read its keys, shaken hands and signed holds each key once, and nothing else of them.
@@ -57,60 +56,6 @@ fn running(ground: &Ground) -> Outcome {
     }
     ground.say(&format!(
         "while it signs: {} KiB of memory searched for two keys in seven forms: found {total} times",
-        memory.len() / 1024
-    ));
-    Ok(())
-}
-
-/// `softsign import` is held at its last call: the key it has written is in its memory no more.
-fn at_the_end_of_an_import(ground: &Ground) -> Outcome {
-    let dir = ground.on_disk("import")?;
-    let input = dir.join("priv_validator_key.json");
-    fs::write(&input, super::cuts::node_key()?)?;
-    let output = dir.join("consensus.key");
-    let log = dir.join("strace.log");
-    let mut command = std::process::Command::new("strace");
-    // Ten minutes is longer than we look, and the process is killed when we have.
-    let _ = command
-        .args(["-f", "-D", "-q", "-e", "trace=exit_group"])
-        .args(["-e", "inject=exit_group:delay_enter=600000000", "-o"])
-        .arg(&log)
-        .arg(ground.binary())
-        .args(["softsign", "import"])
-        .args([&input, &output]);
-    let mut process = Process::spawn(&mut command)?;
-    let deadline = std::time::Instant::now() + super::ground::PATIENCE;
-    // exit_group on x86-64 and on aarch64.
-    let calling = format!("/proc/{}/syscall", process.id());
-    while !fs::read_to_string(&calling)
-        .is_ok_and(|text| text.starts_with("231 ") || text.starts_with("94 "))
-    {
-        if std::time::Instant::now() > deadline {
-            return Err("the import does not end".into());
-        }
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let memory = Memory::of(process.id())?;
-    let _ = process.kill()?;
-    if memory.count(output.as_os_str().as_encoded_bytes()) == 0 {
-        return Err("its own argument is not found, so the search finds nothing".into());
-    }
-    let mut wrong = Vec::new();
-    for (form, bytes, _) in forms(&SEED)? {
-        let found = memory.count(&bytes);
-        if found > 0 {
-            wrong.push(format!("as {form}: {found} times"));
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(format!(
-            "at the end of an import the key is in memory {}",
-            wrong.join("; ")
-        )
-        .into());
-    }
-    ground.say(&format!(
-        "at the end of an import: {} KiB of memory searched, no form of the key in it",
         memory.len() / 1024
     ));
     Ok(())
