@@ -40,6 +40,14 @@ prove:
 	$(PROVE) secrets
 	$(PROVE) filepv --count $(REQUESTS) $(if $(shell command -v go),--filepv target/prove/filepv)
 
+# Coverage-guided, with `cargo install cargo-fuzz` and a nightly compiler; what it finds grows in tests/fuzz/corpus.
+.PHONY: fuzz
+TARGETS = reader requests handshake frames configuration state_file
+FOR ?= 60
+fuzz:
+	for target in $(TARGETS); do mkdir -p tests/fuzz/corpus/$$target && $(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz \
+		$$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target -- -max_total_time=$(FOR) -max_len=4096 || exit 1; done
+
 fmt:
 	$(CARGO) fmt --check
 

@@ -75,7 +75,7 @@ const STACK_BURNT_LEN: usize = 16 * 1024;
 /// Room on the heap, before there is a secret to put there.
 #[expect(
     clippy::unnecessary_box_returns,
-    reason = "a secret that is moved leaves a copy behind"
+    reason = "a secret that moves leaves a copy behind"
 )]
 fn empty() -> Box<SecretKey> {
     Box::new(SecretKey::new([0; SecretKey::BYTES]))

@@ -39,7 +39,7 @@ pub fn run(ground: &Ground) -> Outcome {
         "{} distinct states after power cuts in {commits} commits and 8 commands, {} cuts: all loaded, none too low; \
          {} commands finished what a cut had stopped; {} faults planted in the traces, all caught (seed {})",
         proof.loaded.len(),
-        proof.cuts,
+        proof.moments,
         proof.finished,
         proof.caught,
         ground.seed,
@@ -87,7 +87,7 @@ struct Cuts<'a> {
     /// Where states are put to be loaded.
     bench: PathBuf,
     loaded: HashMap<[u8; 32], Loaded>,
-    cuts: u64,
+    moments: u64,
     finished: u64,
     caught: u32,
 }
@@ -109,7 +109,7 @@ impl<'a> Cuts<'a> {
             rng: ground.rng(),
             bench: ground.in_memory("bench")?.join("state.json"),
             loaded: HashMap::new(),
-            cuts: 0,
+            moments: 0,
             finished: 0,
             caught: 0,
         })
@@ -521,13 +521,11 @@ impl<'a> Cuts<'a> {
         events: &[Event],
         story: &Story<'_>,
     ) -> Outcome {
-        match self.walk(before, events, story) {
-            Ok(()) => Err(format!("a planted fault was not found: {fault}").into()),
-            Err(_) => {
-                self.caught += 1;
-                Ok(())
-            }
+        if self.walk(before, events, story).is_ok() {
+            return Err(format!("a planted fault was not found: {fault}").into());
         }
+        self.caught += 1;
+        Ok(())
     }
 
     /// Cuts the power before each call and after the last.
@@ -535,7 +533,7 @@ impl<'a> Cuts<'a> {
         let mut disk = before.clone();
         let mut floor = story.floor;
         for moment in 0..=events.len() {
-            self.cuts += 1;
+            self.moments += 1;
             for state in disk.states(story.state, STATES_MAX, &mut self.rng) {
                 let loaded = self.load(state.as_deref())?;
                 let stranded = loaded == Loaded::Missing
@@ -637,7 +635,8 @@ fn start(
 /// Three slots a height: a proposal first, then two votes.
 fn request(number: u64) -> VoteRequest {
     let height = i64::try_from(number / 3 + 1).expect("small");
-    let block = (!number.is_multiple_of(7)).then(|| Block::numbered(number));
+    let is_nil = number.is_multiple_of(7);
+    let block = (!is_nil).then(|| Block::numbered(number));
     let vote = if number % 3 == 1 {
         VoteRequest::prevote(CHAIN, height, 0)
     } else {

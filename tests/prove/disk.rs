@@ -123,7 +123,7 @@ impl Disk {
             match version {
                 None => states.push(None),
                 Some(number) => {
-                    states.extend(self.files[*number].states(limit, rng).into_iter().map(Some))
+                    states.extend(self.files[*number].states(limit, rng).into_iter().map(Some));
                 }
             }
         }

@@ -100,8 +100,8 @@ const CASES: &[Case] = &[
     // The kernel reports a lost write once, and calls the file clean afterwards.
     injected("EIO at one sync only", &["fdatasync:error=EIO:when=4"]),
     injected("ENOSPC at sync", &["fdatasync:error=ENOSPC:when=4"]),
-    injected("EIO at looking for the file", &["statx:error=EIO:when=4+"]),
-    injected("the file not found once", &["statx:error=ENOENT:when=4"]),
+    injected("EIO at looking for the file", &["statx:error=EIO:when=9+"]),
+    injected("the file not found once", &["statx:error=ENOENT:when=9"]),
     Case {
         name: "the file deleted",
         inject: &[],
@@ -273,7 +273,7 @@ fn running(ground: &Ground, case: &Case) -> Outcome {
     let mut refusal = None;
     while refusal.is_none() {
         height += 1;
-        if height > 8 {
+        if height > 20 {
             return Err("it signs on and on".into());
         }
         refusal = asks(&mut ill, SICK, height, 1)?;

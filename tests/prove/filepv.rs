@@ -313,7 +313,8 @@ fn make(height: i64, round: i32, kind: u8, rng: &mut Rng) -> Request {
         vote.extension = extension(rng);
     }
     if rng.once_in(100) {
-        vote.chain_id = (*rng.pick(&["filepv-2", "filepv-", "", "FILEPV-1"])).to_owned();
+        let other = rng.pick(&["filepv-2", "filepv-", "", "FILEPV-1"]);
+        (*other).clone_into(&mut vote.chain_id);
     }
     Request::Vote(vote)
 }

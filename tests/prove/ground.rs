@@ -14,7 +14,7 @@ use super::validator::{Connection, Home, Process, Validator};
 pub type Outcome = Result<(), Box<dyn Error>>;
 
 /// For events that must come; nothing is measured by it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The seed of every chain's consensus key.
 pub const SEED: [u8; 32] = [0x21; 32];
@@ -59,8 +59,8 @@ impl Ground {
         while let Some(argument) = parser.next()? {
             match argument {
                 lexopt::Arg::Value(name) => ground.proof = name.to_string_lossy().into_owned(),
-                lexopt::Arg::Long("count") => ground.count = Some(number(parser.value()?)?),
-                lexopt::Arg::Long("seed") => ground.seed = number(parser.value()?)?,
+                lexopt::Arg::Long("count") => ground.count = Some(number(&parser.value()?)?),
+                lexopt::Arg::Long("seed") => ground.seed = number(&parser.value()?)?,
                 lexopt::Arg::Long("binary") => ground.binary = parser.value()?.into(),
                 lexopt::Arg::Long("filepv") => ground.filepv = Some(parser.value()?.into()),
                 other => return Err(other.unexpected().into()),
@@ -109,7 +109,7 @@ impl Drop for Ground {
     }
 }
 
-fn number(text: std::ffi::OsString) -> Result<u64, Box<dyn Error>> {
+fn number(text: &std::ffi::OsStr) -> Result<u64, Box<dyn Error>> {
     let text = text.to_string_lossy().replace('_', "");
     Ok(text.parse()?)
 }

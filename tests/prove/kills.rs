@@ -16,6 +16,8 @@ use super::validator::{
 const CHAIN: &str = "kills-1";
 /// The longest life of a process, in microseconds from its start or from its first reply.
 const LIFE_MAX: u64 = 6_000;
+/// Of 20 ms each.
+const WAITS_MAX: u32 = 3_000;
 
 pub fn run(ground: &Ground) -> Outcome {
     let rounds = ground.count(10_000);
@@ -59,6 +61,11 @@ fn one_round(
     thread::scope(|scope| -> Outcome {
         let killer = scope.spawn(|| -> io::Result<()> {
             while !may_die.load(Ordering::SeqCst) {
+                if let Some(status) = process.wait(Duration::ZERO)? {
+                    is_over.store(true, Ordering::SeqCst);
+                    let said = process.lines().join("\n");
+                    return Err(io::Error::other(format!("ended with {status}: {said}")));
+                }
                 thread::park_timeout(Duration::from_millis(1));
             }
             // The random moment itself, no wait for anything.
@@ -69,11 +76,16 @@ fn one_round(
         });
         let mut answered = 0_u64;
         let mut again = true;
+        let mut waited = 0_u32;
         let outcome = loop {
             let over = is_over.load(Ordering::SeqCst);
             let Ok(mut connection) = node.listener.accept(Duration::from_millis(20)) else {
                 if over {
                     break Ok(());
+                }
+                waited += 1;
+                if waited > WAITS_MAX {
+                    break Err("it does not dial".into());
                 }
                 continue;
             };
@@ -206,14 +218,14 @@ impl Kept {
             let bytes = vote.at(reply.time).sign_bytes();
             (reply, bytes)
         };
-        self.keep(slot, &reply, sign_bytes, shape)
+        self.keep(slot, &reply, &sign_bytes, shape)
     }
 
     fn keep(
         &mut self,
         slot: Slot,
         reply: &Reply,
-        sign_bytes: Vec<u8>,
+        sign_bytes: &[u8],
         shape: Shape,
     ) -> Result<bool, Box<dyn Error>> {
         if reply.error.is_some() {
@@ -223,13 +235,13 @@ impl Kept {
                 Ok(false)
             };
         }
-        if !reply.signs(&public_key().0, &sign_bytes) {
+        if !reply.signs(&public_key().0, sign_bytes) {
             return Err(format!("{slot:?}: a signature over something else").into());
         }
         let first = self
             .signed
             .entry(slot)
-            .or_insert_with(|| sign_bytes.clone());
+            .or_insert_with(|| sign_bytes.to_vec());
         if *first != sign_bytes {
             return Err(format!("TWO SIGNATURES FOR {slot:?}").into());
         }

@@ -37,7 +37,85 @@ pub fn run(ground: &Ground) -> Outcome {
         pair.crashes,
         pair.ends,
     ));
+    let (schedules, caught) = schedules(&mut pair, &begin)?;
+    ground.say(&format!(
+        "three threads at one slot, each judging, committing and signing: all {schedules} schedules under two locks \
+         instead of one, and the store lets one through; a store that did not compare signs two in {caught} of them"
+    ));
     Ok(())
+}
+
+/// What a thread does, one call after the other, when the lock is let go in between.
+const CALLS: usize = 3;
+const THREADS: usize = 3;
+
+/// The incident of 1.5 ms: check and write under two locks. Every order in which three threads with three
+/// blocks can take their calls, on the real guard and store, and on a store that takes any permit.
+fn schedules(pair: &mut Pair, begin: &[u8]) -> Result<(u64, u64), Box<dyn Error>> {
+    fn all(order: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
+        if order.len() == CALLS * THREADS {
+            found.push(order.clone());
+            return;
+        }
+        for thread in 0..THREADS {
+            if order.iter().filter(|taken| **taken == thread).count() < CALLS {
+                order.push(thread);
+                all(order, found);
+                let _ = order.pop();
+            }
+        }
+    }
+    let requests = [0, 1, 2].map(|value| bytes(1, 0, 2, value, 0));
+    let mut orders = Vec::new();
+    all(&mut Vec::new(), &mut orders);
+    let mut caught = 0;
+    for order in &orders {
+        pair.put(begin)?;
+        let Found::Ours(ready) = find(&pair.path, &chain_id(CHAIN), &public_key())? else {
+            return Err("the state is gone".into());
+        };
+        let mut store = ready.open()?;
+        let mut careless = Watermark::ZERO;
+        let (mut permits, mut careless_permits) = ([None, None, None], [None, None, None]);
+        let (mut committed, mut careless_committed) = ([None, None, None], [None, None, None]);
+        let (mut signed, mut careless_signed) = (Vec::new(), Vec::new());
+        let mut calls = [0; THREADS];
+        for thread in order {
+            let thread = *thread;
+            match calls[thread] {
+                0 => {
+                    if let Ok(Verdict::Permit(permit)) = store.judge(requests[thread]) {
+                        permits[thread] = Some(permit);
+                    }
+                    if let Ok(Verdict::Permit(permit)) = judge(&careless, requests[thread]) {
+                        careless_permits[thread] = Some(permit);
+                    }
+                }
+                1 => {
+                    if let Some(permit) = permits[thread].take() {
+                        committed[thread] = store.commit(permit).ok();
+                    }
+                    if let Some(permit) = careless_permits[thread].take() {
+                        careless = Watermark::signed(permit.into_parts().1);
+                        careless_committed[thread] = Some(requests[thread]);
+                    }
+                }
+                _ => {
+                    signed.extend(committed[thread].take().map(|it| *it.sign_bytes()));
+                    careless_signed.extend(careless_committed[thread].take());
+                }
+            }
+            calls[thread] += 1;
+        }
+        if signed.len() != 1 {
+            return Err(format!("{} SIGNATURES in the order {order:?}", signed.len()).into());
+        }
+        caught += u64::from(careless_signed.len() > 1);
+    }
+    if caught == 0 {
+        return Err("the planted fault was not found".into());
+    }
+    Ok((orders.len() as u64, caught))
 }
 
 /// A request as the oracle sees it, and its bytes.
@@ -208,6 +286,12 @@ impl Pair {
         })
     }
 
+    /// What a process that starts now reads.
+    fn put(&self, disk: &[u8]) -> std::io::Result<()> {
+        let file = fs::File::options().write(true).open(&self.path)?;
+        file.write_all_at(disk, 0)
+    }
+
     /// `signed` is everything whose signature may have left; `disk` what a process that starts now reads.
     fn explore<'a>(
         &mut self,
@@ -222,10 +306,7 @@ impl Pair {
         }
         for asked in world {
             self.requests += 1;
-            fs::File::options()
-                .write(true)
-                .open(&self.path)?
-                .write_all_at(disk, 0)?;
+            self.put(disk)?;
             let Found::Ours(ready) = find(&self.path, &chain_id(CHAIN), &public_key())? else {
                 return Err("the state is gone".into());
             };

@@ -3,6 +3,19 @@
 //! Each proof runs the real program, or its own store, against something that goes wrong, and prints a
 //! figure. Seeds are printed, and `--seed` repeats a run. Nothing here measures time.
 
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    clippy::match_same_arms,
+    clippy::assigning_clones,
+    clippy::semicolon_if_nothing_returned,
+    reason = "a program for 64-bit machines, whose modules see each other"
+)]
+
 #[path = "../validator/mod.rs"]
 mod validator;
 

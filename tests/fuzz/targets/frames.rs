@@ -12,8 +12,9 @@ fn ends() -> (Authenticated, Authenticated) {
     let (one, two) = (Hello::new(Zeroizing::new([1; 32])), Hello::new(Zeroizing::new([2; 32])));
     let (first, second) = (*one.message(), *two.message());
     let key = SigningKey::from_seed(&[7; 32]).unwrap();
+    let other = SigningKey::from_seed(&[8; 32]).unwrap();
     let one = one.receive(&second, &key).unwrap();
-    let two = two.receive(&first, &key).unwrap();
+    let two = two.receive(&first, &other).unwrap();
     let (mut to_two, mut to_one) = (*one.frame(), *two.frame());
     (one.receive(&mut to_one).unwrap(), two.receive(&mut to_two).unwrap())
 }
