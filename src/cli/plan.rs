@@ -1,6 +1,8 @@
 //! What `start` looks at before it touches anything.
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::report::{Report, quoted};
 use super::setup::{self, ChainKey, Setup};
@@ -9,7 +11,7 @@ use crate::config::{Chain, Spanned, Validator};
 use crate::files::Identity;
 use crate::keys::Kept;
 use crate::store::mark::{self, Mark};
-use crate::store::{self, Claim, Found, OpenError};
+use crate::store::{self, Claim, ClaimError, Found, OpenError};
 use crate::types::ChainId;
 
 /// A chain that can be started, with everything it needs held and nothing touched.
@@ -132,10 +134,14 @@ impl States {
 fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Kept>> {
     let ChainKey { chain, key, path } = chain_key;
     let public_key = key.public_key();
-    let claim = Claim::new(&public_key, &chain.id.value)
-        .map_err(|error| repair::claim_problem(&error, &chain, report))
-        .ok();
-    let state = store::find(&chain.state_file.value, &chain.id.value, &public_key)
+    let claim = patiently(
+        || Claim::new(&public_key, &chain.id.value),
+        |error| matches!(error, ClaimError::Taken),
+    )
+    .map_err(|error| repair::claim_problem(&error, &chain, report))
+    .ok();
+    let find = || store::find(&chain.state_file.value, &chain.id.value, &public_key);
+    let state = patiently(find, |error| matches!(error, OpenError::Locked))
         .map_err(|error| repair::state_problem(&error, &chain, report))
         .ok();
     let mark = mark::find(&path.value, &public_key)
@@ -276,4 +282,20 @@ fn one_beginning_each(planned: &[Planned<Kept>], report: &mut Report) {
             ),
         );
     }
+}
+
+/// How often, and how long apart, something that is held is tried again.
+const TRIES: u32 = 5;
+const APART: Duration = Duration::from_millis(50);
+
+/// `check` and `state` hold what they look at for milliseconds: a start just then is not to fail for it,
+/// since nobody starts it again after that code.
+fn patiently<T, E>(act: impl Fn() -> Result<T, E>, is_held: impl Fn(&E) -> bool) -> Result<T, E> {
+    for _ in 0..TRIES {
+        match act() {
+            Err(error) if is_held(&error) => thread::sleep(APART),
+            other => return other,
+        }
+    }
+    act()
 }

@@ -19,9 +19,6 @@ use crate::link::random;
 use crate::store::mark::{self, Mark};
 use crate::types::PublicKey;
 
-/// How many keys of one fingerprint are kept beside a target.
-const KEPT_MAX: u32 = 99;
-
 /// A new key. The all-zero seed is no key, and does not come.
 pub(super) fn generate() -> Result<SigningKey, io::Error> {
     SigningKey::from_seed(&*random()?).map_err(io::Error::other)
@@ -314,27 +311,14 @@ fn move_aside(path: &Path) -> Result<PathBuf, PutError> {
         let bytes = files::read_foreign(path).map(|(bytes, _)| bytes);
         Fingerprint::of_bytes(&bytes.unwrap_or_default())
     };
-    let mut attempt = 0_u32;
-    loop {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".old-{fingerprint}"));
-        if attempt > 0 {
-            name.push(format!(".{attempt}"));
+    let word = fingerprint.to_string();
+    files::aside(path, &word, |to| files::move_aside(path, to)).map_err(|error| {
+        if matches!(error.problem, files::Problem::Exists) {
+            PutError::Full
+        } else {
+            PutError::Files(error)
         }
-        let aside = PathBuf::from(name);
-        match files::move_aside(path, &aside) {
-            Ok(()) => return Ok(aside),
-            Err(files::Error {
-                problem: files::Problem::Exists,
-                ..
-            }) if attempt < KEPT_MAX => attempt = attempt.saturating_add(1),
-            Err(files::Error {
-                problem: files::Problem::Exists,
-                ..
-            }) => return Err(PutError::Full),
-            Err(error) => return Err(PutError::Files(error)),
-        }
-    }
+    })
 }
 
 impl Put {

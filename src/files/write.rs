@@ -106,6 +106,34 @@ pub fn keep_as(path: &Path, to: &Path) -> Result<(), Error> {
     }
 }
 
+/// Puts a file under the first free of the names `PATH.old-WORD`, `PATH.old-WORD.1`, and so on.
+///
+/// # Errors
+///
+/// What `put` says of the last name that was tried; [`Problem::Exists`] if a hundred are taken.
+pub fn aside(
+    path: &Path,
+    word: &str,
+    put: impl Fn(&Path) -> Result<(), Error>,
+) -> Result<PathBuf, Error> {
+    let mut attempt = 0_u32;
+    loop {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".old-{word}"));
+        if attempt > 0 {
+            name.push(format!(".{attempt}"));
+        }
+        let name = PathBuf::from(name);
+        match put(&name) {
+            Ok(()) => return Ok(name),
+            Err(error) if matches!(error.problem, Problem::Exists) && attempt < ASIDE_MAX => {
+                attempt = attempt.saturating_add(1);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// Makes a directory, and those above it, with mode 0700. One that is there already is left as it is.
 ///
 /// # Errors
@@ -185,6 +213,9 @@ impl Staged {
         error
     }
 }
+
+/// The highest number behind a name of [`aside`].
+const ASIDE_MAX: u32 = 99;
 
 type Owner = (u32, u32);
 

@@ -20,8 +20,6 @@ use crate::types::{ChainId, PublicKey};
 
 /// How often locking is tried again when the path changes hands meanwhile.
 const LOCK_TRIES: usize = 16;
-/// How many originals of one kind are kept beside a state.
-const KEPT_MAX: u32 = 99;
 /// What a foreign state file may measure. The largest known has under 2 KiB.
 const MAX_LEN: u64 = 64 * 1024;
 
@@ -340,23 +338,7 @@ pub(super) fn make(
 
 /// Keeps what lies at `path` under `PATH.old-WORD`, or the next free `PATH.old-WORD.N`.
 pub(super) fn keep(path: &Path, word: &str) -> Result<PathBuf, OpenError> {
-    let mut attempt = 0_u32;
-    loop {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".old-{word}"));
-        if attempt > 0 {
-            name.push(format!(".{attempt}"));
-        }
-        let kept = PathBuf::from(name);
-        match files::keep_as(path, &kept) {
-            Ok(()) => return Ok(kept),
-            Err(files::Error {
-                problem: files::Problem::Exists,
-                ..
-            }) if attempt < KEPT_MAX => attempt = attempt.saturating_add(1),
-            Err(error) => return Err(OpenError::File(error)),
-        }
-    }
+    files::aside(path, word, |to| files::keep_as(path, to)).map_err(OpenError::File)
 }
 
 /// An open file that is locked, and is the one that its path names.

@@ -16,9 +16,6 @@ use crate::store::handover::{self, Format};
 use crate::store::{self, Claim, Found, Leaving, OpenError};
 use crate::types::Signature;
 
-/// How many files that an export replaced are kept beside it.
-const KEPT_MAX: u32 = 99;
-
 /// What `state export` is asked for.
 struct Order {
     format: Format,
@@ -272,20 +269,6 @@ fn write(output: &Path, text: &str, format: Format) -> Result<(), files::Error> 
         Format::FilePv => "filepv",
         Format::Tmkms => "tmkms",
     };
-    let mut attempt = 0_u32;
-    loop {
-        let mut name = output.as_os_str().to_owned();
-        name.push(format!(".old-{word}"));
-        if attempt > 0 {
-            name.push(format!(".{attempt}"));
-        }
-        match files::keep_as(output, Path::new(&name)) {
-            Ok(()) => return files::replace_atomic(output, text.as_bytes(), 0o600),
-            Err(files::Error {
-                problem: files::Problem::Exists,
-                ..
-            }) if attempt < KEPT_MAX => attempt = attempt.saturating_add(1),
-            Err(error) => return Err(error),
-        }
-    }
+    let _ = files::aside(output, word, |to| files::keep_as(output, to))?;
+    files::replace_atomic(output, text.as_bytes(), 0o600)
 }

@@ -12,9 +12,6 @@ use crate::guard::{Position, Watermark};
 use crate::store::{self, Damage, Found, OpenError};
 use crate::types::Step;
 
-/// How many damaged files are kept beside a state.
-const KEPT_MAX: u32 = 99;
-
 pub(in crate::cli) fn init(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     let begin = beginning(arguments)?;
     let (chains, file) = match chosen(arguments, &arguments.operands)? {
@@ -117,23 +114,8 @@ fn begin_again(
 }
 
 fn move_damaged(path: &Path) -> Result<PathBuf, Exit> {
-    let mut attempt = 0_u32;
-    loop {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".old-damaged");
-        if attempt > 0 {
-            name.push(format!(".{attempt}"));
-        }
-        let aside = PathBuf::from(name);
-        match files::move_aside(path, &aside) {
-            Ok(()) => return Ok(aside),
-            Err(files::Error {
-                problem: files::Problem::Exists,
-                ..
-            }) if attempt < KEPT_MAX => attempt = attempt.saturating_add(1),
-            Err(error) => return Err(open_exit(&OpenError::File(error))),
-        }
-    }
+    files::aside(path, "damaged", |to| files::move_aside(path, to))
+        .map_err(|error| open_exit(&OpenError::File(error)))
 }
 
 fn beginning(arguments: &Arguments) -> Result<Option<Position>, lexopt::Error> {
