@@ -95,7 +95,7 @@ fn a_killed_signer_leaves_no_lock_behind() {
 #[test]
 fn a_start_waits_a_moment_for_whoever_looks_at_the_state() {
     let place = Place::with_state("locked-for-a-moment", 100);
-    let file = std::fs::File::open(place.home.state_file(CHAIN)).unwrap();
+    let file = fs::File::open(place.home.state_file(CHAIN)).unwrap();
     file.lock().unwrap();
     let moment = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(100));

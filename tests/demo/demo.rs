@@ -46,11 +46,11 @@ fn failed(error: &dyn Error) -> ExitCode {
 const CLOSING: &str = "
 All of it held, and the directory is gone again. With a node of yours:
 
-  1. tmkms init ~/.kms
-  2. stop the node; tmkms softsign import ~/.node/config/priv_validator_key.json ~/.kms/secrets/CHAIN-consensus.key
-  3. in ~/.kms/tmkms.toml: the chain's id, its key prefixes, and the node's address
-  4. in the node's config.toml: priv_validator_laddr = \"tcp://127.0.0.1:26658\"; take its key file away
-  5. tmkms start -c ~/.kms/tmkms.toml, then start the node";
+  1. stop the node, then: tmkms init --key ~/.node/config/priv_validator_key.json --addr tcp://127.0.0.1:26658 ~/.kms
+  2. in the node's config.toml: priv_validator_laddr = \"tcp://127.0.0.1:26658\"; take its key file away
+  3. tmkms check -c ~/.kms/tmkms.toml
+  4. tmkms start -c ~/.kms/tmkms.toml, then start the node
+  5. keep the key file offline, and never start the node with it again";
 
 struct Demo {
     binary: PathBuf,
@@ -78,9 +78,18 @@ impl Demo {
     fn run(&self) -> Result<()> {
         title("A home directory, made as an operator makes it");
         let key = self.home.join(format!("secrets/{CHAIN}-consensus.key"));
-        self.command(&["init", text(&self.home)?])?;
+        let config = self.home.join("tmkms.toml");
+        let addr = self.node.addr();
+        self.command(&[
+            "init",
+            "--chain-id",
+            CHAIN,
+            "--addr",
+            &addr,
+            text(&self.home)?,
+        ])?;
         let printed = self.command(&["softsign", "keygen", text(&key)?])?;
-        self.edit_configuration()?;
+        self.command(&["check", "-c", text(&config)?])?;
 
         title("The signer dials its node, which listens as priv_validator_laddr does");
         let mut signer = self.start()?;
@@ -139,26 +148,6 @@ impl Demo {
             return Err(format!("it ended with {}: {error}", output.status).into());
         }
         Ok(printed)
-    }
-
-    /// Fills in what `init` cannot know.
-    fn edit_configuration(&self) -> Result<()> {
-        let file = self.home.join("tmkms.toml");
-        let mut config = fs::read_to_string(&file)?;
-        println!("  $ edit {}", file.display());
-        for (from, to) in [
-            ("<network>", "a network of one".to_owned()),
-            ("<chain-id>", CHAIN.to_owned()),
-            ("<prefix>", "demo".to_owned()),
-            ("tcp://127.0.0.1:26658", self.node.addr()),
-        ] {
-            if !config.contains(from) {
-                return Err(format!("`tmkms init` wrote no {from}").into());
-            }
-            println!("    {from} -> {to}");
-            config = config.replace(from, &to);
-        }
-        Ok(fs::write(&file, config)?)
     }
 
     fn start(&self) -> Result<Process> {
