@@ -15,6 +15,7 @@
 mod exclusive;
 pub mod foreign;
 pub mod handover;
+mod held;
 pub mod mark;
 mod open;
 pub mod origin;

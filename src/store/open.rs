@@ -2,26 +2,20 @@
 //! been found in order as well, the step that does.
 
 use core::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::OFlags;
 
 use super::Store;
 use super::foreign;
+use super::held::{Held, read_whole};
 use super::origin::{self, OriginError};
 use super::record::{self, Contents, Damage, Header, Record, Status, offset};
 use super::retired::Retired;
 use crate::files;
 use crate::guard::Watermark;
 use crate::types::{ChainId, PublicKey};
-
-/// How often locking is tried again when the path changes hands meanwhile.
-const LOCK_TRIES: usize = 16;
-/// What a foreign state file may measure. The largest known has under 2 KiB.
-const MAX_LEN: u64 = 64 * 1024;
 
 /// What lies at a state file's path, held and locked where there is something.
 #[derive(Debug)]
@@ -339,83 +333,6 @@ pub(super) fn make(
 /// Keeps what lies at `path` under `PATH.old-WORD`, or the next free `PATH.old-WORD.N`.
 pub(super) fn keep(path: &Path, word: &str) -> Result<PathBuf, OpenError> {
     files::aside(path, word, |to| files::keep_as(path, to)).map_err(OpenError::File)
-}
-
-/// An open file that is locked, and is the one that its path names.
-#[derive(Debug)]
-pub(super) struct Held {
-    file: File,
-    pub(super) path: PathBuf,
-    inode: (u64, u64),
-}
-
-impl Held {
-    /// `None`: there is no file.
-    fn lock(path: &Path) -> Result<Option<Self>, OpenError> {
-        for _ in 0..LOCK_TRIES {
-            let opened = OpenOptions::new()
-                .read(true)
-                .write(true)
-                // Neither a terminal nor a pipe may hold us up.
-                .custom_flags(
-                    i32::try_from((OFlags::NOCTTY | OFlags::NONBLOCK).bits()).unwrap_or(0),
-                )
-                .open(path);
-            let file = match opened {
-                Ok(file) => file,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(OpenError::Io(error)),
-            };
-            if !file.metadata().map_err(OpenError::Io)?.is_file() {
-                return Err(OpenError::Io(io::Error::other("not a regular file")));
-            }
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(OpenError::Locked),
-                Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
-            }
-            let held = Self::new(file, path).map_err(OpenError::Io)?;
-            // A rename between open and lock leaves us with a lock on a file that has no name.
-            match std::fs::metadata(path) {
-                Ok(named) if (named.dev(), named.ino()) == held.inode => return Ok(Some(held)),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(OpenError::Io(error)),
-            }
-        }
-        Err(OpenError::Locked)
-    }
-
-    fn new(file: File, path: &Path) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self {
-            inode: (metadata.dev(), metadata.ino()),
-            file,
-            path: path.to_owned(),
-        })
-    }
-
-    fn read(&self) -> io::Result<Vec<u8>> {
-        read_whole(&self.file)
-    }
-
-    fn into_store(self, contents: Contents) -> Store {
-        Store {
-            file: self.file,
-            path: self.path,
-            inode: self.inode,
-            header: contents.header,
-            digest: contents.digest,
-            newest: contents.newest,
-            poisoned: false,
-        }
-    }
-}
-
-fn read_whole(file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let _ = file.take(MAX_LEN).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 impl fmt::Display for OpenError {
