@@ -1,13 +1,10 @@
 //! What to type when a state or a lock stands in the way.
 
-use std::path::Path;
-
-use rustix::fs::{Access, access};
-
 use super::Exit;
 use super::report::{Report, quoted};
 use super::setup::position_of;
 use crate::config::Chain;
+use crate::files;
 use crate::store::foreign::ForeignError;
 use crate::store::origin::OriginError;
 use crate::store::{ClaimError, Damage, OpenError};
@@ -81,10 +78,7 @@ pub(super) const fn is_damage(error: &OpenError) -> bool {
 /// mounted, or it is somebody else's.
 pub(super) fn unusable_directory(chain: &Chain, report: &mut Report) -> bool {
     let state = &chain.state_file;
-    let parent = match state.value.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = files::directory(&state.value);
     let (what, cure) = if !parent.is_dir() {
         (
             "does not exist".to_owned(),
@@ -93,7 +87,7 @@ pub(super) fn unusable_directory(chain: &Chain, report: &mut Report) -> bool {
                 quoted(parent)
             ),
         )
-    } else if let Err(error) = access(parent, Access::WRITE_OK | Access::EXEC_OK) {
+    } else if let Err(error) = files::may_change_directory(&state.value) {
         (
             format!("cannot be written to: {error}"),
             format!(

@@ -25,7 +25,10 @@ pub use place::{Medium, others_files};
 pub use read::{FILE_MAX_LEN, Warning, loose_directories, read_foreign, read_secret};
 pub use wipe::{Old, replace_and_wipe};
 pub(crate) use write::sync_directory;
-pub use write::{aside, create, create_dir_private, keep_as, move_aside, replace_atomic};
+pub use write::{
+    aside, create, create_dir_private, directory, keep_as, may_change_directory, move_aside,
+    replace_atomic,
+};
 
 /// What is wrong with which file.
 #[derive(Debug)]

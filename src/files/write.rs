@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, RenameFlags, open, renameat_with},
+    fs::{Access, CWD, Mode, OFlags, RenameFlags, access, open, renameat_with},
     io::Errno,
     process::geteuid,
 };
@@ -248,8 +248,18 @@ fn rename_reserved(from: &Path, to: &Path) -> Result<(), Error> {
     })
 }
 
+/// Whether this user may make, rename and remove files where `path` lies: asked before anything is done.
+///
+/// # Errors
+///
+/// The system's answer.
+pub fn may_change_directory(path: &Path) -> io::Result<()> {
+    Ok(access(directory(path), Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
 /// The directory that holds the name.
-fn directory(path: &Path) -> &Path {
+#[must_use]
+pub fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) => Path::new("."),

@@ -98,7 +98,9 @@ pub fn tmkms(watermark: &Watermark) -> String {
     text
 }
 
-fn upper_hex(bytes: &[u8]) -> String {
+/// Upper-case hexadecimal, as these files and log lines have it.
+#[must_use]
+pub fn upper_hex(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in bytes {
         // Writing to a String cannot fail.

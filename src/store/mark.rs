@@ -124,16 +124,7 @@ pub fn find(key: &Path, public_key: &PublicKey) -> io::Result<Found> {
 /// Whether [`remove`] may be expected to work: asked before anything is made.
 #[must_use]
 pub fn is_removable(key: &Path) -> bool {
-    let path = path(key);
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    rustix::fs::access(
-        directory,
-        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
-    )
-    .is_ok()
+    files::may_change_directory(&path(key)).is_ok()
 }
 
 /// Uses a mark up, durably. One that is gone is fine.

@@ -212,17 +212,12 @@ fn check_output(output: &Path, position: Position, own: &Path) -> Result<(), Exi
         complain(&what, cure);
         Err(Exit::State)
     };
-    let directory = match output.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let may_write = rustix::fs::access(
-        directory,
-        rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
-    );
-    if let Err(error) = may_write {
+    if let Err(error) = files::may_change_directory(output) {
         return refuse(
-            format!("cannot write in {}: {error}", quoted(directory)),
+            format!(
+                "cannot write in {}: {error}",
+                quoted(files::directory(output))
+            ),
             "name a directory that this user may write to; nothing was changed",
         );
     }

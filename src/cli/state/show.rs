@@ -9,6 +9,7 @@ use super::super::setup::ChainKey;
 use super::super::{Exit, repair};
 use super::chosen;
 use crate::guard::{Position, Watermark};
+use crate::store::handover::upper_hex;
 use crate::store::{self, OpenError, Snapshot};
 use crate::types::Step;
 
@@ -139,7 +140,7 @@ impl nojson::DisplayJson for Row {
                 "block_hash",
                 signed
                     .and_then(|bytes| bytes.block_hash())
-                    .map(|hash| hex(hash)),
+                    .map(|hash| upper_hex(hash)),
             )?;
             f.member("sign_bytes_known", self.watermark.map(|_| signed.is_some()))?;
             f.member("problem", self.problem.as_deref())
@@ -173,14 +174,5 @@ fn block(watermark: &Watermark) -> String {
     let Some(hash) = bytes.block_hash() else {
         return "<nil>".to_owned();
     };
-    hex(hash.get(..5).unwrap_or_default())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02X}");
-    }
-    text
+    upper_hex(hash.get(..5).unwrap_or_default())
 }
