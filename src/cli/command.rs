@@ -183,7 +183,7 @@ pub(super) fn overview() -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n  {name:<30} {}", command.about);
     }
-    text.push_str("\n\n`tmkms help COMMAND` explains one. Exit codes: 0 done, 1 failed, 2 usage,\n3 configuration, 4 key, 5 state, 6 locked; of several, the lowest above 2.\n");
+    text.push_str("\n\n`tmkms help COMMAND` explains one. Exit codes: 0 done, 1 failed, 2 usage,\n3 configuration, 4 key, 5 state, 6 locked, 7 device; of several, the lowest above 2.\n");
     text
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// The exit codes. The unit file restarts none of `Usage` to `Locked`.
+/// The exit codes. The unit file restarts none of `Usage` to `Locked`; a device may come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// 0: done, or asked to stop.
@@ -19,6 +19,8 @@ pub enum Exit {
     State,
     /// 6: another process holds it.
     Locked,
+    /// 7: a device that is needed cannot be used.
+    Device,
 }
 
 impl Exit {
@@ -41,6 +43,7 @@ impl Exit {
             Self::Key => 4,
             Self::State => 5,
             Self::Locked => 6,
+            Self::Device => 7,
         }
     }
 
@@ -54,6 +57,7 @@ impl Exit {
             Self::Key => "key",
             Self::State => "state",
             Self::Locked => "locked",
+            Self::Device => "device",
         }
     }
 }

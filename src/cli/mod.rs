@@ -3,7 +3,9 @@
 mod check;
 mod command;
 mod completions;
+mod device;
 mod exit;
+mod holder;
 mod home;
 mod hook;
 mod manual;
@@ -67,10 +69,12 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         Some(Arg::Value(word)) => word.string()?,
         Some(other) => return Err(other.unexpected()),
     };
-    if let device @ ("yubihsm" | "ledger") = word.as_str() {
+    if let device @ ("yubihsm" | "ledger") = word.as_str()
+        && !command::is_group(device)
+    {
         complain(
             &format_args!("this tmkms was built without the backend for {device}"),
-            "this version has softsign only",
+            &format!("build it with `cargo build --release --features {device}`"),
         );
         return Ok(Exit::Usage);
     }

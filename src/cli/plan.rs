@@ -4,21 +4,23 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use super::holder::{ChainKey, Holder};
 use super::report::{Report, quoted};
-use super::setup::{self, ChainKey, Setup};
+use super::setup::{self, Setup};
 use super::{Exit, repair};
 use crate::config::{Chain, Spanned, Validator};
 use crate::files::Identity;
 use crate::keys::Kept;
 use crate::store::mark::{self, Mark};
 use crate::store::{self, Claim, ClaimError, Found, OpenError};
-use crate::types::ChainId;
+use crate::types::{ChainId, PublicKey};
 
 /// A chain that can be started, with everything it needs held and nothing touched.
 pub(super) struct Planned<K> {
     pub(super) chain: Chain,
     pub(super) key: K,
-    pub(super) key_file: Spanned<PathBuf>,
+    /// The provider's name in the configuration.
+    pub(super) provider: &'static str,
     pub(super) claim: Claim,
     pub(super) state: Found,
     /// The key's file, if a mark lies beside it that must be used up.
@@ -43,7 +45,7 @@ pub(super) enum Running {
 
 /// Everything that was found in order.
 pub(super) struct Plan {
-    pub(super) chains: Vec<Planned<Kept>>,
+    pub(super) chains: Vec<Planned<Holder>>,
     pub(super) dials: Vec<Dial<Kept>>,
     /// The chains for which a signer runs, if that is [`Running::Told`].
     pub(super) running: Vec<ChainKey>,
@@ -97,8 +99,12 @@ pub(super) fn plan(setup: Setup, running: Running, report: &mut Report) -> Plan 
 
 /// Whether a process holds this very state. One that holds the key with another state is a rival.
 fn is_running(chain_key: &ChainKey) -> bool {
-    let ChainKey { chain, key, .. } = chain_key;
-    let found = store::find(&chain.state_file.value, &chain.id.value, &key.public_key());
+    let chain = &chain_key.chain;
+    let found = store::find(
+        &chain.state_file.value,
+        &chain.id.value,
+        &chain_key.public_key(),
+    );
     matches!(found, Err(OpenError::Locked))
 }
 
@@ -131,9 +137,9 @@ impl States {
     }
 }
 
-fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Kept>> {
-    let ChainKey { chain, key, path } = chain_key;
-    let public_key = key.public_key();
+fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Holder>> {
+    let ChainKey { chain, holder } = chain_key;
+    let public_key = holder.public_key();
     let claim = patiently(
         || Claim::new(&public_key, &chain.id.value),
         |error| matches!(error, ClaimError::Taken),
@@ -144,7 +150,35 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Kept>>
     let state = patiently(find, |error| matches!(error, OpenError::Locked))
         .map_err(|error| repair::state_problem(&error, &chain, report))
         .ok();
-    let mark = mark::find(&path.value, &public_key)
+    let (mark, marked) = match holder.file() {
+        Some(path) => find_mark(path, &public_key, &chain, report)?,
+        None => (mark::Found::None, None),
+    };
+    let (claim, state) = (claim?, state?);
+    let begin = match (&state, mark) {
+        (Found::Missing(_), mark) => Some(beginning(mark, &chain, holder.file(), report)?),
+        (Found::Foreign(_), _) if repair::unusable_directory(&chain, report) => return None,
+        (Found::Ours(_) | Found::Foreign(_), _) => None,
+    };
+    Some(Planned {
+        chain,
+        provider: holder.provider(),
+        key: holder,
+        claim,
+        state,
+        marked,
+        begin,
+    })
+}
+
+/// Looks for the mark beside a key's file; the file's path comes with one that must be used up.
+fn find_mark(
+    path: &Spanned<PathBuf>,
+    public_key: &PublicKey,
+    chain: &Chain,
+    report: &mut Report,
+) -> Option<(mark::Found, Option<PathBuf>)> {
+    let mark = mark::find(&path.value, public_key)
         .map_err(|error| {
             report.problem(
                 Exit::Key,
@@ -157,8 +191,10 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Kept>>
             );
         })
         .ok()?;
-    let is_marked = !matches!(mark, mark::Found::None);
-    if is_marked && !mark::is_removable(&path.value) {
+    if matches!(mark, mark::Found::None) {
+        return Some((mark, None));
+    }
+    if !mark::is_removable(&path.value) {
         report.problem(
             Exit::Key,
             path.position,
@@ -173,28 +209,14 @@ fn plan_chain(chain_key: ChainKey, report: &mut Report) -> Option<Planned<Kept>>
             ),
         );
     }
-    let (claim, state) = (claim?, state?);
-    let begin = match (&state, mark) {
-        (Found::Missing(_), mark) => Some(beginning(mark, &chain, &path.value, report)?),
-        (Found::Foreign(_), _) if repair::unusable_directory(&chain, report) => return None,
-        (Found::Ours(_) | Found::Foreign(_), _) => None,
-    };
-    Some(Planned {
-        chain,
-        key,
-        claim,
-        state,
-        marked: is_marked.then(|| path.value.clone()),
-        key_file: path,
-        begin,
-    })
+    Some((mark, Some(path.value.clone())))
 }
 
 /// The mark that a missing state may begin with.
 fn beginning(
     mark: mark::Found,
     chain: &Chain,
-    key: &Path,
+    key_file: Option<&Spanned<PathBuf>>,
     report: &mut Report,
 ) -> Option<Box<Mark>> {
     let state = chain.state_file.value.display();
@@ -207,6 +229,7 @@ fn beginning(
     if repair::unusable_directory(chain, report) {
         return None;
     }
+    let key = key_file.map_or(Path::new(""), |path| &path.value);
     match mark {
         mark::Found::Valid(mark) => {
             let signed = mark
@@ -253,9 +276,9 @@ fn beginning(
 }
 
 /// One mark begins one chain.
-fn one_beginning_each(planned: &[Planned<Kept>], report: &mut Report) {
+fn one_beginning_each(planned: &[Planned<Holder>], report: &mut Report) {
     for (index, chain) in planned.iter().enumerate() {
-        let same = |other: &&Planned<Kept>| {
+        let same = |other: &&Planned<Holder>| {
             other.begin.is_some()
                 && chain.begin.is_some()
                 && other.key.public_key() == chain.key.public_key()

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::Exit;
+use super::device::{self, Ask};
+use super::holder::{ChainKey, Holder};
 use super::report::{Report, quoted, with_cause};
 use crate::config::{
     self, Chain, Config, FileFormat, KeyFormat, KeyType, Position, Problem, Softsign, Spanned,
@@ -22,15 +24,10 @@ pub(super) struct Setup {
     pub(super) strays: Vec<Spanned<PathBuf>>,
 }
 
-/// The consensus key of one chain.
-pub(super) struct ChainKey {
-    pub(super) chain: Chain,
-    pub(super) key: Kept,
-    pub(super) path: Spanned<PathBuf>,
-}
-
 /// Reads the configuration and every consensus key; what is wrong goes into the report.
-pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
+///
+/// `ask` says when a device is spoken to.
+pub(super) fn load(file: &Path, ask: Ask, report: &mut Report) -> Setup {
     let Read { config, strays } = read_config(file, report);
     for path in &strays.keys {
         if let Some(bytes) = read_secret(path, Role::Consensus, report)
@@ -75,13 +72,17 @@ pub(super) fn load(file: &Path, report: &mut Report) -> Setup {
             if let (Some(chain), false, Ok(key)) =
                 (chain, taken, parse(&bytes, provider.key_format))
             {
+                let path = provider.path.clone();
                 keys.push(ChainKey {
                     chain: chain.clone(),
-                    key,
-                    path: provider.path.clone(),
+                    holder: Holder::File { kept: key, path },
                 });
             }
         }
+    }
+    // No device is disturbed for a configuration that has to be changed first.
+    if !report.has_problems() {
+        keys.extend(device::chain_keys(&config, ask, report));
     }
     Setup {
         config,
@@ -282,7 +283,7 @@ pub(super) fn identity(
         }
     };
     let own = key.public_key();
-    if consensus.iter().any(|chain| chain.key.public_key() == own) {
+    if consensus.iter().any(|chain| chain.public_key() == own) {
         report.problem(
             Exit::Key,
             path.position,

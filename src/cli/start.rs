@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::command::Arguments;
+use super::device::Ask;
 use super::passphrase::Keyholder;
 use super::plan::{Dial, Plan, Planned, Running, plan};
 use super::protect;
 use super::report::{Report, complain};
 use super::{Exit, VERSION, config_path, hook, setup, supervise, unlock};
-use crate::backend::{Any, Softsign};
+use crate::backend::{Any, Backend as _};
 use crate::keys::SigningKey;
 use crate::session::{Session, Terms};
 use crate::signer::{Extensions, Signer};
@@ -23,7 +24,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     let file = config_path(arguments);
     let mut report = Report::new(&file);
     let locked = protect::lock_all();
-    let setup = setup::load(&file, &mut report);
+    let setup = setup::load(&file, Ask::Always, &mut report);
     let Plan { chains, dials, .. } = plan(setup, Running::Refused, &mut report);
     if report.has_problems() {
         return Ok(report.finish());
@@ -49,7 +50,7 @@ type Opened = (Vec<Session>, Vec<Claim>);
 
 /// Opens every state, and makes those that may begin. From here on files change.
 fn open(
-    planned: Vec<Planned<SigningKey>>,
+    planned: Vec<Planned<Any>>,
     dials: Vec<Dial<Arc<SigningKey>>>,
     report: &Report,
 ) -> Result<Opened, Exit> {
@@ -69,7 +70,8 @@ fn open(
             })?;
         log::info!(
             target: "tmkms::keyring",
-            "[keyring:softsign] added consensus Ed25519 key: {}",
+            "[keyring:{}] added consensus Ed25519 key: {}",
+            chain.provider,
             setup::display(&chain.key.public_key(), &chain.chain.key_format)
         );
         log::info!(
@@ -86,8 +88,7 @@ fn open(
             Some(false) => Extensions::Skip,
             Some(true) | None => Extensions::Sign,
         };
-        let backend = Any::Softsign(Softsign::new(chain.key));
-        signers.push(Arc::new(Signer::new(store, backend, extensions)));
+        signers.push(Arc::new(Signer::new(store, chain.key, extensions)));
         claims.push(chain.claim);
     }
     if let Some(exit) = failed {

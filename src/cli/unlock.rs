@@ -4,26 +4,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Exit;
+use super::holder::Holder;
 use super::passphrase::Keyholder;
 use super::plan::{Dial, Planned};
 use super::report::Report;
+use crate::backend::{Any, Softsign};
 use crate::config::Spanned;
 use crate::keys::{Kept, SigningKey};
 
 /// Opens consensus keys; what does not open goes into the report.
 pub(super) fn chains(
-    planned: Vec<Planned<Kept>>,
+    planned: Vec<Planned<Holder>>,
     keyholder: &mut Keyholder,
     report: &mut Report,
-) -> Vec<Planned<SigningKey>> {
+) -> Vec<Planned<Any>> {
     planned
         .into_iter()
         .filter_map(|chain| {
-            let key = open(chain.key, &chain.key_file, keyholder, report)?;
+            let key = backend(chain.key, keyholder, report)?;
             Some(Planned {
                 chain: chain.chain,
                 key,
-                key_file: chain.key_file,
+                provider: chain.provider,
                 claim: chain.claim,
                 state: chain.state,
                 marked: chain.marked,
@@ -58,8 +60,24 @@ pub(super) fn dials(
         .collect()
 }
 
+/// What signs with a key. One in a device is there only if the device was asked for it.
+pub(super) fn backend(
+    holder: Holder,
+    keyholder: &mut Keyholder,
+    report: &mut Report,
+) -> Option<Any> {
+    match holder {
+        Holder::File { kept, path } => {
+            let key = open(kept, &path, keyholder, report)?;
+            Some(Any::Softsign(Softsign::new(key)))
+        }
+        #[cfg(feature = "device")]
+        Holder::Device { key, .. } => key.map(Any::Device),
+    }
+}
+
 /// Opens one key; one that does not open goes into the report.
-pub(super) fn open(
+fn open(
     key: Kept,
     path: &Spanned<PathBuf>,
     keyholder: &mut Keyholder,

@@ -17,8 +17,8 @@ const ALL: [Backend; 4] = [
 const SOFTSIGN: [Backend; 4] = [
     Backend::new("softsign", Built::In),
     Backend::new("yubihsm", Built::Feature("yubihsm")),
-    Backend::new("ledgertm", Built::Never),
-    Backend::new("fortanixdsm", Built::Never),
+    Backend::new("ledgertm", Built::Feature("ledger")),
+    Backend::new("fortanixdsm", Built::Feature("fortanixdsm")),
 ];
 
 fn vectors() -> Vec<(String, String)> {

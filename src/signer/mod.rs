@@ -13,7 +13,7 @@ pub use refusal::Refusal;
 use crate::backend::{Any, Backend};
 use crate::canon::SignBytes;
 use crate::guard::Verdict;
-use crate::store::{Committed, RefreshError, Store};
+use crate::store::{RefreshError, Store};
 use crate::types::{self, ChainId, Height, PublicKey, Signature, VoteKind};
 use crate::wire::{self, Request, Response};
 
@@ -229,16 +229,34 @@ impl<B: Backend> Signer<B> {
             Verdict::Permit(permit) => (turn.store.commit(permit).map_err(Refusal::Store)?, false),
             Verdict::Replay(replay) => (turn.store.recall(&replay).map_err(Refusal::Store)?, true),
         };
-        let signature = turn.signature(&committed)?;
-        let extension =
-            match extension.and_then(|bytes| committed.extension(bytes, &mut turn.extension)) {
-                Some(extension) => Some(
+        let extension = extension.and_then(|bytes| committed.extension(bytes, &mut turn.extension));
+        let known = turn
+            .last
+            .as_ref()
+            .filter(|last| last.0 == *committed.sign_bytes());
+        let (signature, extension) = match (known, extension) {
+            (Some(last), None) => (last.1, None),
+            (Some(last), Some(extension)) => (
+                last.1,
+                Some(
                     turn.backend
                         .sign_extension(&extension)
                         .map_err(Refusal::Backend)?,
                 ),
-                None => None,
-            };
+            ),
+            (None, None) => (
+                turn.backend.sign(&committed).map_err(Refusal::Backend)?,
+                None,
+            ),
+            (None, Some(extension)) => {
+                let (signature, extension) = turn
+                    .backend
+                    .sign_both(&committed, &extension)
+                    .map_err(Refusal::Backend)?;
+                (signature, Some(extension))
+            }
+        };
+        turn.last = Some((*committed.sign_bytes(), signature));
         turn.extension.shrink_to(EXTENSION_KEPT_LEN);
         Ok(Signed {
             sign_bytes: *committed.sign_bytes(),
@@ -251,19 +269,6 @@ impl<B: Backend> Signer<B> {
 
 /// How much memory for extensions is kept between requests, in bytes. Most chains have none, or small ones.
 const EXTENSION_KEPT_LEN: usize = 16 * 1024;
-
-impl<B: Backend> Turn<B> {
-    fn signature(&mut self, committed: &Committed) -> Result<Signature, Refusal> {
-        if let Some((sign_bytes, signature)) = &self.last
-            && sign_bytes == committed.sign_bytes()
-        {
-            return Ok(*signature);
-        }
-        let signature = self.backend.sign(committed).map_err(Refusal::Backend)?;
-        self.last = Some((*committed.sign_bytes(), signature));
-        Ok(signature)
-    }
-}
 
 struct Signed {
     sign_bytes: SignBytes,

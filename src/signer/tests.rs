@@ -8,7 +8,7 @@ use crate::backend::{self, Softsign};
 use crate::files::scratch::Scratch;
 use crate::guard::Watermark;
 use crate::keys::{SigningKey, verify};
-use crate::store::{Extension, Found, Initial, find};
+use crate::store::{Committed, Extension, Found, Initial, find};
 
 fn chain() -> ChainId {
     ChainId::new("signer-1").unwrap()
@@ -30,7 +30,7 @@ impl Device {
         let left = self.failures.load(Ordering::SeqCst);
         if left > 0 {
             self.failures.store(left - 1, Ordering::SeqCst);
-            return Err(backend::Error("the device is unplugged"));
+            return Err(backend::Error::new("the device is unplugged", "plug it in"));
         }
         Ok(())
     }

@@ -7,15 +7,16 @@ mod surroundings;
 use std::path::PathBuf;
 
 use super::command::Arguments;
+use super::device::Ask;
+use super::holder::{ChainKey, Holder};
 use super::passphrase::Keyholder;
 use super::plan::{self, Plan, Planned, Running};
 use super::report::{Report, complain, quoted, say, warn};
-use super::setup::{self, ChainKey};
+use super::setup;
 use super::state::look;
 use super::{Exit, config_path, repair, unlock};
 use crate::config::KeyFormat;
 use crate::guard::Position;
-use crate::keys::Kept;
 use crate::store::Found;
 use crate::types::{ChainId, PublicKey};
 use dial::Dialled;
@@ -46,12 +47,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     let mut keyholder = Keyholder::of(arguments)?;
     let file = config_path(arguments);
     let mut report = Report::new(&file);
-    let setup = setup::load(&file, &mut report);
+    let setup = setup::load(&file, Ask::Unused, &mut report);
     surroundings::look(&setup.keys, &mut report);
     let known: Vec<(ChainId, PublicKey)> = setup
         .keys
         .iter()
-        .map(|key| (key.chain.id.value, key.key.public_key()))
+        .map(|key| (key.chain.id.value, key.public_key()))
         .collect();
     let Plan {
         chains,
@@ -88,7 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     Ok(report.exit())
 }
 
-fn outlook(planned: Planned<Kept>) -> Outlook {
+fn outlook(planned: Planned<Holder>) -> Outlook {
     let (begins, at) = match (&planned.state, &planned.begin) {
         (Found::Ours(ready), _) => (Begins::Goes, Some(ready.watermark().position())),
         (Found::Foreign(foreign), _) => (
@@ -116,13 +117,13 @@ fn outlook(planned: Planned<Kept>) -> Outlook {
 
 /// A state that a signer holds is read without a lock.
 fn running_outlook(chain_key: &ChainKey, report: &mut Report) -> Option<Outlook> {
-    let ChainKey { chain, key, .. } = chain_key;
+    let chain = &chain_key.chain;
     let state = look(chain_key)
         .map_err(|error| repair::state_problem(&error, chain, report))
         .ok()?;
     Some(Outlook {
         chain_id: chain.id.value,
-        public_key: key.public_key(),
+        public_key: chain_key.public_key(),
         key_format: chain.key_format.clone(),
         state_file: chain.state_file.value.clone(),
         begins: Begins::Runs,

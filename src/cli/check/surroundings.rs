@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::super::Exit;
+use super::super::holder::ChainKey;
 use super::super::report::{Report, quoted};
-use super::super::setup::ChainKey;
 use crate::config::{Position, Problem, StateHook};
 use crate::files::{self, Medium};
 
@@ -38,10 +38,11 @@ pub(super) fn look(keys: &[ChainKey], report: &mut Report) {
     around.look_at_writable(&file, None, "the configuration");
     around.look_at_owners(&file, None);
     for key in keys {
-        let (path, position) = (&key.path.value, Some(key.path.position));
-        around.look_at_owners(path, position);
-        around.look_at_medium(path, position, Content::Key);
-
+        let file = key.holder.file();
+        if let Some(file) = file {
+            around.look_at_owners(&file.value, Some(file.position));
+            around.look_at_medium(&file.value, Some(file.position), Content::Key);
+        }
         let state = &key.chain.state_file;
         let (path, position) = (&state.value, Some(state.position));
         around.look_at_writable(path, position, "the state");
@@ -49,7 +50,9 @@ pub(super) fn look(keys: &[ChainKey], report: &mut Report) {
         around.look_at_medium(path, position, Content::State);
         around.look_at_directories(path, position);
         around.look_at_age(path, position, now);
-        around.look_at_pair(&key.path.value, path, position);
+        if let Some(file) = file {
+            around.look_at_pair(&file.value, path, position);
+        }
         if let Some(hook) = &key.chain.state_hook {
             around.look_at_hook(hook, key.chain.id.position);
         }

@@ -4,12 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::super::command::Arguments;
+use super::super::device::Ask;
+use super::super::holder::ChainKey;
 use super::super::passphrase::Keyholder;
 use super::super::report::{Report, complain, quoted, say, warn, with_cause};
-use super::super::setup::ChainKey;
 use super::super::{Exit, repair, unlock};
 use super::{adopt, chosen, claim, open_exit};
-use crate::backend::{Any, Backend as _, Softsign};
+use crate::backend::{Any, Backend as _};
 use crate::files;
 use crate::guard::Position;
 use crate::store::handover::{self, Format};
@@ -64,7 +65,7 @@ fn for_one(
     id: &OsString,
     mut act: impl FnMut(ChainKey, &mut Report) -> Result<(), Exit>,
 ) -> Result<Exit, lexopt::Error> {
-    let (chains, file) = match chosen(arguments, core::slice::from_ref(id))? {
+    let (chains, file) = match chosen(arguments, core::slice::from_ref(id), Ask::Unused)? {
         Ok(chains) => chains,
         Err(exit) => return Ok(exit),
     };
@@ -83,9 +84,13 @@ fn for_one(
 
 /// The state, held, and committing nothing any more.
 fn hand_over(chain_key: &ChainKey, report: &mut Report) -> Result<(Leaving, Claim), Exit> {
-    let ChainKey { chain, key, .. } = chain_key;
+    let chain = &chain_key.chain;
     let claim = claim(chain_key, report)?;
-    let found = store::find(&chain.state_file.value, &chain.id.value, &key.public_key());
+    let found = store::find(
+        &chain.state_file.value,
+        &chain.id.value,
+        &chain_key.public_key(),
+    );
     let mut store = match found {
         Ok(Found::Ours(ready)) => ready.open().map_err(|error| open_exit(&error))?,
         Ok(Found::Foreign(foreign)) => adopt(foreign)?,
@@ -120,7 +125,7 @@ fn export_one(
     report: &mut Report,
 ) -> Result<(), Exit> {
     let (mut leaving, _claim) = hand_over(&chain_key, report)?;
-    let ChainKey { chain, key, path } = chain_key;
+    let ChainKey { chain, holder } = chain_key;
     let id = chain.id.value;
     let position = leaving.watermark().position();
     if let Some(output) = &order.output {
@@ -129,9 +134,14 @@ fn export_one(
     let text = match order.format {
         Format::FilePv => {
             // Only this format carries a signature.
-            let key = unlock::open(key, &path, keyholder, report).ok_or(Exit::Key)?;
-            let mut backend = Any::Softsign(Softsign::new(key));
-            let signature = signature(&mut leaving, &mut backend)?;
+            let signature = if holder.is_at_hand() {
+                signature(&mut leaving, || {
+                    unlock::backend(holder, keyholder, report).ok_or(Exit::Key)
+                })?
+            } else {
+                unsigned(&"a signer that runs holds the device");
+                None
+            };
             handover::filepv(leaving.watermark(), signature.as_ref())
         }
         Format::Tmkms => handover::tmkms(leaving.watermark()),
@@ -173,7 +183,10 @@ fn export_one(
 }
 
 /// The signature over the watermark's own bytes, made again; a device that is away leaves it out.
-fn signature(leaving: &mut Leaving, backend: &mut Any) -> Result<Option<Signature>, Exit> {
+fn signature(
+    leaving: &mut Leaving,
+    backend: impl FnOnce() -> Result<Any, Exit>,
+) -> Result<Option<Signature>, Exit> {
     let committed = leaving.recall().map_err(|error| {
         complain(
             &with_cause(&error),
@@ -184,15 +197,19 @@ fn signature(leaving: &mut Leaving, backend: &mut Any) -> Result<Option<Signatur
     let Some(committed) = committed else {
         return Ok(None);
     };
-    match backend.sign(&committed) {
+    match backend()?.sign(&committed) {
         Ok(signature) => Ok(Some(signature)),
         Err(error) => {
-            warn(&format_args!(
-                "{error}: the file goes without sign-bytes and signature, and its reader refuses that one slot"
-            ));
+            unsigned(&error);
             Ok(None)
         }
     }
+}
+
+fn unsigned(why: &dyn core::fmt::Display) {
+    warn(&format_args!(
+        "{why}: the file goes without sign-bytes and signature, and its reader refuses that one slot"
+    ));
 }
 
 fn retire_copy(leaving: &mut Leaving) -> Result<(), Exit> {

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::super::command::Arguments;
+use super::super::device::Ask;
+use super::super::holder::ChainKey;
 use super::super::report::{Report, complain, quoted, say, warn};
-use super::super::setup::ChainKey;
 use super::super::{Exit, repair};
 use super::lower::Wish;
 use super::{adopt, chosen, claim, create, open_exit, raise};
@@ -17,7 +18,7 @@ pub(in crate::cli) fn import(arguments: &Arguments) -> Result<Exit, lexopt::Erro
         return Ok(Exit::Usage);
     };
     let wish = Wish::of(arguments)?;
-    let (chains, file) = match chosen(arguments, core::slice::from_ref(id))? {
+    let (chains, file) = match chosen(arguments, core::slice::from_ref(id), Ask::Unknown)? {
         Ok(chains) => chains,
         Err(exit) => return Ok(exit),
     };
@@ -41,10 +42,14 @@ fn import_one(
     wish: &Wish,
     report: &mut Report,
 ) -> Result<String, Exit> {
-    let ChainKey { chain, key, .. } = chain_key;
+    let chain = &chain_key.chain;
     let watermark = highest(inputs, chain_key)?;
     let _claim = claim(chain_key, report)?;
-    match store::find(&chain.state_file.value, &chain.id.value, &key.public_key()) {
+    match store::find(
+        &chain.state_file.value,
+        &chain.id.value,
+        &chain_key.public_key(),
+    ) {
         Ok(Found::Missing(vacant)) => create(vacant, &watermark, chain_key, report),
         Ok(Found::Ours(ready)) => {
             let old = ready.watermark().position();
@@ -107,8 +112,8 @@ fn highest(inputs: &[OsString], chain_key: &ChainKey) -> Result<Watermark, Exit>
 }
 
 fn read(input: &Path, chain_key: &ChainKey) -> Result<Watermark, Exit> {
-    let ChainKey { chain, key, .. } = chain_key;
-    match store::watermark_of(input, &chain.id.value, &key.public_key()) {
+    let chain = &chain_key.chain;
+    match store::watermark_of(input, &chain.id.value, &chain_key.public_key()) {
         Ok(Some(watermark)) => {
             check_source(input, chain_key)?;
             Ok(watermark)

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::super::command::Arguments;
+use super::super::device::Ask;
+use super::super::holder::ChainKey;
 use super::super::report::{Report, complain, say, warn};
-use super::super::setup::ChainKey;
 use super::super::{Exit, repair};
 use super::{chosen, claim, create, open_exit, raise};
 use crate::files;
@@ -14,7 +15,7 @@ use crate::types::Step;
 
 pub(in crate::cli) fn init(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     let begin = beginning(arguments)?;
-    let (chains, file) = match chosen(arguments, &arguments.operands)? {
+    let (chains, file) = match chosen(arguments, &arguments.operands, Ask::Unknown)? {
         Ok(chains) => chains,
         Err(exit) => return Ok(exit),
     };
@@ -37,9 +38,13 @@ fn init_one(
     begin: Option<Position>,
     report: &mut Report,
 ) -> Result<String, Exit> {
-    let ChainKey { chain, key, .. } = chain_key;
+    let chain = &chain_key.chain;
     let _claim = claim(chain_key, report)?;
-    let found = store::find(&chain.state_file.value, &chain.id.value, &key.public_key());
+    let found = store::find(
+        &chain.state_file.value,
+        &chain.id.value,
+        &chain_key.public_key(),
+    );
     match (found, begin) {
         (Ok(Found::Missing(vacant)), _) => {
             let begin = Watermark::at(begin.unwrap_or(Position::ZERO));
@@ -88,7 +93,7 @@ fn begin_again(
     chain_key: &ChainKey,
     report: &mut Report,
 ) -> Result<String, Exit> {
-    let ChainKey { chain, key, .. } = chain_key;
+    let chain = &chain_key.chain;
     if let OpenError::Damaged(Damage::OneRecord(known)) = error
         && begin.height() <= known.height()
     {
@@ -106,7 +111,11 @@ fn begin_again(
         "the damaged file is kept as {}",
         kept.display()
     ));
-    match store::find(&chain.state_file.value, &chain.id.value, &key.public_key()) {
+    match store::find(
+        &chain.state_file.value,
+        &chain.id.value,
+        &chain_key.public_key(),
+    ) {
         Ok(Found::Missing(vacant)) => create(vacant, &Watermark::at(begin), chain_key, report),
         Ok(Found::Ours(_) | Found::Foreign(_)) => Err(open_exit(&OpenError::Locked)),
         Err(error) => Err(open_exit(&error)),

@@ -14,8 +14,10 @@ pub(super) use init::init;
 pub(super) use show::{look, show};
 
 use super::command::Arguments;
+use super::device::Ask;
+use super::holder::ChainKey;
 use super::report::{Report, complain, warn, with_cause};
-use super::setup::{self, ChainKey};
+use super::setup;
 use super::{Exit, config_path, repair};
 use crate::guard::Watermark;
 use crate::store::{Claim, Convertible, Initial, OpenError, Store, Vacant, mark};
@@ -26,10 +28,11 @@ type Chosen = (Vec<ChainKey>, PathBuf);
 fn chosen(
     arguments: &Arguments,
     named: &[std::ffi::OsString],
+    ask: Ask,
 ) -> Result<Result<Chosen, Exit>, lexopt::Error> {
     let file = config_path(arguments);
     let mut report = Report::new(&file);
-    let setup = setup::load(&file, &mut report);
+    let setup = setup::load(&file, ask, &mut report);
     if report.has_problems() {
         return Ok(Err(report.finish()));
     }
@@ -64,7 +67,7 @@ fn chosen(
 
 /// Keeps any signer from using this key on this chain meanwhile.
 fn claim(chain_key: &ChainKey, report: &mut Report) -> Result<Claim, Exit> {
-    Claim::new(&chain_key.key.public_key(), &chain_key.chain.id.value)
+    Claim::new(&chain_key.public_key(), &chain_key.chain.id.value)
         .map_err(|error| repair::claim_problem(&error, &chain_key.chain, report))
 }
 
@@ -78,13 +81,17 @@ fn create(
     if repair::unusable_directory(&chain_key.chain, report) {
         return Err(Exit::State);
     }
-    let key_file = &chain_key.path.value;
+    let key_file = chain_key.holder.file().map(|file| &*file.value);
     let mut initial = Initial {
         watermark: *wanted,
         origin: None,
     };
-    let mark = mark::find(key_file, &chain_key.key.public_key())
-        .map_err(|error| mark_exit(key_file, &error))?;
+    let mark = match key_file {
+        Some(path) => {
+            mark::find(path, &chain_key.public_key()).map_err(|error| mark_exit(path, &error))?
+        }
+        None => mark::Found::None,
+    };
     let mut is_anothers = false;
     if let mark::Found::Valid(mark) = mark {
         is_anothers = mark
@@ -100,8 +107,8 @@ fn create(
     }
     let store = vacant.create(&initial).map_err(|error| open_exit(&error))?;
     // What a mark knows about another chain is still needed there.
-    if !is_anothers {
-        mark::remove(key_file).map_err(|error| mark_exit(key_file, &error))?;
+    if let Some(path) = key_file.filter(|_| !is_anothers) {
+        mark::remove(path).map_err(|error| mark_exit(path, &error))?;
     }
     Ok(format!(
         "made {}, signed up to {}",

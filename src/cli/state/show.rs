@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::super::command::Arguments;
+use super::super::device::Ask;
+use super::super::holder::ChainKey;
 use super::super::report::{Report, say};
-use super::super::setup::ChainKey;
 use super::super::{Exit, repair};
 use super::chosen;
 use crate::guard::{Position, Watermark};
@@ -17,7 +18,7 @@ use crate::types::Step;
 const TRIES: usize = 3;
 
 pub(in crate::cli) fn show(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
-    let (chains, file) = match chosen(arguments, &arguments.operands)? {
+    let (chains, file) = match chosen(arguments, &arguments.operands, Ask::Unknown)? {
         Ok(chains) => chains,
         Err(exit) => return Ok(exit),
     };
@@ -162,7 +163,7 @@ pub(in crate::cli) fn look(chain_key: &ChainKey) -> Result<Option<Snapshot>, Ope
 
 /// The state, if it is the one of this chain and key.
 fn checked(path: &Path, chain_key: &ChainKey) -> Result<Option<Snapshot>, OpenError> {
-    let _ = store::watermark_of(path, &chain_key.chain.id.value, &chain_key.key.public_key())?;
+    let _ = store::watermark_of(path, &chain_key.chain.id.value, &chain_key.public_key())?;
     store::peek(path)
 }
 

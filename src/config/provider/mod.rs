@@ -88,17 +88,17 @@ pub(super) enum Built {
     In,
     /// Left out of this build; the Cargo feature that puts it in.
     Feature(&'static str),
-    /// In no build of this version.
-    Never,
 }
 
-/// The backends of this build. A backend that gets its Cargo feature changes its line here from
-/// [`Built::Never`] to `built("name", cfg!(feature = "name"))`.
+/// The backends of this build.
 pub(super) const BACKENDS: [Backend; 4] = [
     Backend::new("softsign", built("softsign", cfg!(feature = "softsign"))),
-    Backend::new("yubihsm", Built::Never),
-    Backend::new("ledgertm", Built::Never), // its feature is `ledger`
-    Backend::new("fortanixdsm", Built::Never),
+    Backend::new("yubihsm", built("yubihsm", cfg!(feature = "yubihsm"))),
+    Backend::new("ledgertm", built("ledger", cfg!(feature = "ledger"))),
+    Backend::new(
+        "fortanixdsm",
+        built("fortanixdsm", cfg!(feature = "fortanixdsm")),
+    ),
 ];
 
 const fn built(feature: &'static str, compiled_in: bool) -> Built {
@@ -217,10 +217,6 @@ fn each<T>(
             Some(Built::Feature(feature)) => Some((
                 format!("this build has no {name}"),
                 format!("build it with `cargo build --release --features {feature}`"),
-            )),
-            Some(Built::Never) => Some((
-                format!("this version has no {name}"),
-                "keep the key where it is and wait for a version that has it, or use `[[providers.softsign]]`".into(),
             )),
         };
         if let Some((message, cure)) = absent {
