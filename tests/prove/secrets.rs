@@ -82,15 +82,11 @@ fn forms(seed: &[u8; 32]) -> Result<Vec<Form>, Box<dyn Error>> {
         ),
         ("hexadecimal digits", hex.clone().into_bytes(), 0),
         ("upper-case digits", hex.to_uppercase().into_bytes(), 0),
-        ("its scalar", scalar, STACK_RESIDUES),
-        ("its hash", expanded.to_vec(), STACK_RESIDUES),
-        ("its prefix", expanded[32..].to_vec(), STACK_RESIDUES),
+        ("its scalar", scalar, 0),
+        ("its hash", expanded.to_vec(), 0),
+        ("its prefix", expanded[32..].to_vec(), 0),
     ])
 }
-
-/// Two threads that have just signed may have what they derived on their stacks, until the next signature
-/// overwrites it: the library does not wipe its frames.
-const STACK_RESIDUES: usize = 4;
 
 struct Memory(Vec<Vec<u8>>);
 
