@@ -222,6 +222,21 @@ fn a_state_that_cannot_be_written_ends_the_chain() {
 }
 
 #[test]
+fn a_signer_that_was_stopped_takes_no_slot_and_lets_go_of_its_state() {
+    let world = World::new();
+    let _ = world.answer(&precommit(1, 0, 100, b""));
+    world.signer.stop();
+    let (outcome, _) = world.answer(&precommit(2, 0, 100, b""));
+    assert!(matches!(outcome, Outcome::Refused(Refusal::Stopped)));
+    assert!(!world.signer.is_poisoned());
+    let path = world.scratch.path("state.json");
+    let Ok(Found::Ours(ready)) = find(&path, &chain(), &key().public_key()) else {
+        panic!("the state is held still");
+    };
+    assert_eq!(ready.watermark().position().height(), 1);
+}
+
+#[test]
 fn max_height_is_the_last_that_is_signed() {
     let world = World::new();
     let max = Height::new(5);
