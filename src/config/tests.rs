@@ -131,6 +131,7 @@ fn every_problem_has_a_message_and_a_cure_without_a_full_stop() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn the_walkthrough_is_read_as_it_is_written() {
     let Ok(Parsed { config, warnings }) = run(&vector("ok_walkthrough.toml")) else {
         panic!("refused");
@@ -319,6 +320,7 @@ fn nesting_cannot_exhaust_the_stack() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn a_build_says_which_backends_it_has() {
     let text = vector("ok_smallest.toml");
     let built = parse(&text).map(|_| ()).map_err(|problems| problems.len());
@@ -335,6 +337,7 @@ fn drafts(count: usize) -> Vec<Draft> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn the_template_of_known_networks_has_nothing_left_to_fill_in() {
     for home in ["/home/user/.kms", "/", "/srv/a \"b\" \\c/☃"] {
         let text = template(home, &drafts(5));

@@ -300,6 +300,7 @@ pub(super) mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn a_man_in_the_middle_cannot_pass_an_identity_on() {
         let mallory = || Hello::new([66; 32].into());
         let (alice, bob) = (ALICE.greeted(&mallory()), BOB.greeted(&mallory()));

@@ -3,7 +3,10 @@
 
 #![cfg_attr(fuzzing, no_main)]
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use ct_codecs::{Base64, Encoder};
@@ -69,19 +72,24 @@ fn with_checksum(mut line: Vec<u8>, before: &[u8]) -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> Option<Snapshot> {
-    static PATH: LazyLock<PathBuf> = LazyLock::new(|| {
+    // One file that has no name: made once, and nothing is left of it.
+    static FILE: LazyLock<File> = LazyLock::new(|| {
         let name = format!("tmkms-fuzz-{}", std::process::id());
-        let memory = std::path::Path::new("/dev/shm");
-        if memory.is_dir() {
+        let memory = Path::new("/dev/shm");
+        let path = if memory.is_dir() {
             memory.join(name)
         } else {
             std::env::temp_dir().join(name)
-        }
+        };
+        let mut options = File::options();
+        let options = options.create_new(true).read(true).write(true);
+        let file = options.open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file
     });
-    std::fs::write(&*PATH, bytes).unwrap();
-    let read = store::peek(&PATH);
-    std::fs::remove_file(&*PATH).unwrap();
-    read.ok().flatten()
+    FILE.write_all_at(bytes, 0).unwrap();
+    let path = format!("/proc/self/fd/{}", FILE.as_raw_fd());
+    store::peek(Path::new(&path)).ok().flatten()
 }
 
 #[cfg(fuzzing)]
