@@ -22,6 +22,8 @@ use super::validator::{Block, Connection, ProposalRequest, Reply, VoteRequest};
 use bench::{Bench, Layout, Loaded, load};
 
 const CHAIN: &str = "cuts-1";
+/// States that are built at one moment of a trace with a fault in it.
+const PLANTED_LIMIT: usize = 512;
 
 pub fn run(ground: &Ground) -> Outcome {
     let commits = ground.count(1_000);
@@ -107,7 +109,7 @@ impl<'a> Cuts<'a> {
             ground,
             rng: ground.rng(),
             bench: Bench::new(ground.in_memory("bench")?),
-            limit: usize::try_from(commits)? * 16,
+            limit: usize::try_from(commits)? * 80,
             again_each: commits.min(40),
             moments: 0,
             again: 0,
@@ -352,9 +354,11 @@ impl<'a> Cuts<'a> {
         layout: &Layout,
         rule: impl Rule,
     ) -> Outcome {
+        let limit = std::mem::replace(&mut self.limit, PLANTED_LIMIT);
         self.bench.is_planted = true;
         let is_missed = self.walk(before, events, layout, rule).is_ok();
         self.bench.is_planted = false;
+        self.limit = limit;
         if is_missed {
             return Err(format!("a planted fault was not found: {fault}").into());
         }

@@ -217,8 +217,15 @@ impl Disk {
             }
         }
         if !all {
+            // Where there is something to pick in the files, not only in the names.
+            let open: Vec<_> = sets
+                .iter()
+                .filter(|(_, _, choices)| choices.iter().any(|count| *count > 1))
+                .collect();
             for _ in 0..limit {
-                let (set, numbers, choices) = rng.pick(&sets);
+                let Some((set, numbers, choices)) = rng.choose(&open) else {
+                    break;
+                };
                 let pick: Vec<usize> = choices.iter().map(|count| rng_below(rng, *count)).collect();
                 each(self.build(set, numbers, &pick))?;
             }
