@@ -60,7 +60,7 @@ mutants:
 
 # Licences, sources and doubled crates (cargo install cargo-deny --locked). Advisories are looked up elsewhere.
 deny:
-	$(CARGO) deny --locked --all-features check --config config/deny.toml bans licenses sources
+	$(CARGO) deny --locked --all-features --config config/deny.toml check bans licenses sources
 
 # Undefined behaviour in what we call, where no system is needed (rustup component add --toolchain nightly miri rust-src).
 miri:
