@@ -31,7 +31,7 @@ pub struct Proxy {
 }
 
 struct Shared {
-    device: String,
+    device: Mutex<String>,
     /// And for how many requests; then there is none again.
     fault: Mutex<(Fault, usize)>,
     requests: AtomicUsize,
@@ -45,7 +45,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let shared = Arc::new(Shared {
-            device: device.to_owned(),
+            device: Mutex::new(device.to_owned()),
             fault: Mutex::new((Fault::None, 0)),
             requests: AtomicUsize::new(0),
             commands: Mutex::default(),
@@ -62,6 +62,12 @@ impl Proxy {
             }
         });
         Self { address, shared }
+    }
+
+    /// Puts another device behind it; connections to the one before end with their next request.
+    pub fn behind(&self, device: &str) {
+        *self.shared.device.lock().unwrap() = device.to_owned();
+        self.set_for(Fault::Away, 1);
     }
 
     /// From now on, until it is set again.
@@ -106,10 +112,11 @@ impl Shared {
 }
 
 fn serve(stream: TcpStream, shared: &Shared) {
-    if shared.fault.lock().unwrap().0 == Fault::Away && shared.fault.lock().unwrap().1 > 0 {
+    if *shared.fault.lock().unwrap() == (Fault::Away, usize::MAX) {
         return;
     }
-    let Ok(mut device) = TcpStream::connect(&shared.device) else {
+    let address = shared.device.lock().unwrap().clone();
+    let Ok(mut device) = TcpStream::connect(address) else {
         return;
     };
     device.set_nodelay(true).unwrap();

@@ -18,8 +18,6 @@ const HEAD_MAX_LEN: usize = 4096;
 pub(super) struct Connection {
     stream: TcpStream,
     host: String,
-    /// Whether it has answered: one that is kept may have been closed meanwhile.
-    is_used: bool,
 }
 
 /// What stands before the body of a message.
@@ -61,7 +59,6 @@ impl Connection {
                     return Ok(Self {
                         stream,
                         host: host.to_owned(),
-                        is_used: false,
                     });
                 }
                 Err(error) => failed = error,
@@ -72,21 +69,23 @@ impl Connection {
 
     /// Sends a command, and reads the answer's bytes.
     pub(super) fn exchange(&mut self, frame: &[u8], deadline: Duration) -> Result<Vec<u8>, Fault> {
+        if self.has_ended() {
+            // It was closed while it was idle. A command that has left is never sent again: the device counts.
+            *self = Self::open(&self.host, deadline)?;
+        }
         let until = Until::new(deadline);
-        let answer = match self.attempt(frame, &until) {
-            // It was closed while it was idle. The device has a counter: nothing is done twice.
-            Err(Ended::Before) if self.is_used => {
-                *self = Self::open(&self.host, until.left().unwrap_or(deadline))?;
-                self.attempt(frame, &until)
-            }
-            answer => answer,
-        };
-        self.is_used = true;
-        answer.map_err(|ended| match ended {
+        self.attempt(frame, &until).map_err(|ended| match ended {
             Ended::Before => Fault::of_io(&ErrorKind::UnexpectedEof.into(), deadline),
             Ended::Io(error) => Fault::of_io(&error, deadline),
             Ended::Fault(fault) => fault,
         })
+    }
+
+    /// Whether the other end has hung up, or has sent what nobody asked for.
+    fn has_ended(&self) -> bool {
+        let is_quiet = self.stream.set_nonblocking(true).is_ok()
+            && matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+        !(is_quiet && self.stream.set_nonblocking(false).is_ok())
     }
 
     fn attempt(&mut self, frame: &[u8], until: &Until) -> Result<Vec<u8>, Ended> {
