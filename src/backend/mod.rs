@@ -17,6 +17,8 @@ compile_error!("a signer needs a backend: build with --features softsign");
 pub mod device;
 #[cfg(feature = "softsign")]
 mod softsign;
+#[cfg(feature = "yubihsm")]
+pub mod yubihsm;
 
 use core::fmt;
 use std::borrow::Cow;
