@@ -61,6 +61,17 @@ test:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
+# Every set of backends without a warning, and what they share against a device that follows a script.
+# The Ledger's transport needs libudev (Debian: libudev-dev, pkg-config).
+.PHONY: features
+SETS = softsign yubihsm ledger fortanixdsm yubihsm,ledger yubihsm,fortanixdsm ledger,fortanixdsm yubihsm,ledger,fortanixdsm
+features:
+	for set in $(SETS); do echo "softsign,$$set" && \
+		$(CARGO) clippy --locked --quiet --lib --bins --features $$set -- -D warnings || exit 1; done
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings $(RELAXED)
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --all-features
+	$(CARGO) test --locked --all-features --lib
+
 # The program and what belongs around it: make install DESTDIR=/tmp/package PREFIX=/usr
 # BINARY=PATH installs one that is built already, in any way, and can run here.
 .PHONY: install
