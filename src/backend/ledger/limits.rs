@@ -18,7 +18,7 @@ pub struct TooLong {
     pub what: &'static str,
     /// How long it gets, in bytes and without its length.
     pub len: usize,
-    /// Whether no round can do without it.
+    /// Whether nothing is signed without it.
     pub is_vital: bool,
 }
 
@@ -66,7 +66,7 @@ pub fn too_long(chain_id: &ChainId) -> Vec<TooLong> {
     let first = Round::ZERO;
     [
         ("votes for a block", vote(first), true),
-        ("votes for a block in rounds above 0", vote(later), true),
+        ("votes for a block in rounds above 0", vote(later), false),
         ("proposals", proposal(first, None), false),
         (
             "proposals without a proof of lock in rounds above 0",

@@ -26,7 +26,9 @@ pub(super) fn chain_keys(config: &Config, ask: Ask, report: &mut Report) -> Vec<
             }],
         };
         let id = ledger.chain_id.value;
-        if let Some(chain) = config.chains.iter().find(|chain| chain.id.value == id) {
+        if let Some(chain) = config.chains.iter().find(|chain| chain.id.value == id)
+            && ask != Ask::Unknown
+        {
             tell_limits(chain, ledger, report);
         }
         let device = Ledger::new(route(ledger));
@@ -50,13 +52,13 @@ fn tell_limits(chain: &Chain, ledger: &Ledgertm, report: &mut Report) {
             message.what, message.len
         );
         if message.is_vital {
-            let cure = "use another provider: a validator without these votes is jailed";
+            let cure = "use another provider";
             report.problem(Exit::Config, position, text, cure.to_owned());
         } else {
             report.warning(Problem {
                 position: Some(position),
                 message: text,
-                cure: "another validator proposes then; if that is too little, use another provider"
+                cure: "the chain goes on without what is not signed; if that is too little, use another provider"
                     .to_owned(),
             });
         }
