@@ -50,11 +50,9 @@ impl Log for Printer {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // It shows every frame, and calls that information.
         let is_talk = metadata.target().starts_with("ledger_transport_hid");
-        let level = metadata.level().max(if is_talk {
-            Level::Debug
-        } else {
-            Level::Error
-        });
+        let level = metadata
+            .level()
+            .max(if is_talk { Level::Debug } else { Level::Error });
         level <= log::max_level()
     }
 

@@ -28,7 +28,11 @@ fn main() -> ExitCode {
     if rest == ["agree"] {
         app.agree();
     }
-    let key: String = app.public_key().iter().map(|byte| format!("{byte:02x}")).collect();
+    let key: String = app
+        .public_key()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     println!("{key}");
     let mut shown = None;
     loop {

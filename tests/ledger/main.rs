@@ -4,5 +4,8 @@
 mod validator;
 
 mod app;
+mod check;
+mod init;
 mod scene;
 mod signing;
+mod trouble;

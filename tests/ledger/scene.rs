@@ -71,10 +71,7 @@ emulator = "tcp://{}""#,
                 scene.app.addr
             ))
             .unwrap();
-        scene
-            .home
-            .validator(chain, &scene.node.addr(), "")
-            .unwrap();
+        scene.home.validator(chain, &scene.node.addr(), "").unwrap();
         scene
     }
 

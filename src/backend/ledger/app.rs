@@ -192,7 +192,10 @@ pub(super) fn trouble(answer: &Answer, version: Option<Version>, len: usize) -> 
             "the next request asks there again: accept it if height and round are not below what was signed",
         )),
         DATA_INVALID => Trouble::Refused(Error::new(
-            format!("{app} does not sign this (6984): {}", parse_error(&answer.data, len)),
+            format!(
+                "{app} does not sign this (6984): {}",
+                parse_error(&answer.data, len)
+            ),
             "nothing helps but another provider; `tmkms check` says what else it does not sign for this chain",
         )),
         0x6e00 | 0x6e01 | 0x6d00 | 0x6d02 | 0x6511 => Trouble::Lost(Error::new(
@@ -204,7 +207,10 @@ pub(super) fn trouble(answer: &Answer, version: Option<Version>, len: usize) -> 
             "unlock it with its PIN, and open the Tendermint Validator app; switch its auto-lock off",
         )),
         WRONG_PARAMETERS | 0x6700 | 0x6982 | 0x6983 => Trouble::Lost(Error::new(
-            format!("{app} does not understand the request ({:04x})", answer.status),
+            format!(
+                "{app} does not understand the request ({:04x})",
+                answer.status
+            ),
             "install version 0.9 of the Tendermint Validator app",
         )),
         0x6400 | 0x6a80 | 0x6f01 => Trouble::Lost(Error::new(

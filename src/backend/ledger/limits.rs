@@ -82,7 +82,11 @@ pub fn too_long(chain_id: &ChainId) -> Vec<TooLong> {
     .into_iter()
     .map(|(what, sign_bytes, is_vital)| {
         let len = sign_bytes.as_bytes().len();
-        let prefix_len = if len > MESSAGE_MAX_LEN.saturating_add(1) { 2 } else { 1 };
+        let prefix_len = if len > MESSAGE_MAX_LEN.saturating_add(1) {
+            2
+        } else {
+            1
+        };
         TooLong {
             what,
             len: len.saturating_sub(prefix_len),

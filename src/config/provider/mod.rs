@@ -284,13 +284,17 @@ fn ledgertm(
     if let Some(second) = chain_ids.as_ref().ok().and_then(|ids| ids.get(1)) {
         report.problem(
             Some(second.position),
-            "a Ledger signs for one chain: the watermark of its app does not tell chains apart".into(),
+            "a Ledger signs for one chain: the watermark of its app does not tell chains apart"
+                .into(),
             "leave one chain here, and give the others providers of their own".into(),
         );
         return Err(Reported);
     }
     let chain_id = chain_ids?.first().copied().ok_or(Reported)?;
-    links.add_ledger(Spanned::new(emulator?.map(|port| port.value), section.position));
+    links.add_ledger(Spanned::new(
+        emulator?.map(|port| port.value),
+        section.position,
+    ));
     Ok(Ledgertm {
         chain_id,
         emulator: emulator?.map(|port| port.value),
@@ -306,7 +310,10 @@ fn emulator_port(report: &mut Report<'_>, field: &Field<'_>) -> Result<SocketAdd
         .ok_or_else(|| {
             field.refuse(
                 report,
-                format!("{} is no address of an emulator, with numbers alone", quoted(text)),
+                format!(
+                    "{} is no address of an emulator, with numbers alone",
+                    quoted(text)
+                ),
             )
         })
 }

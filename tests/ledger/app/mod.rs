@@ -322,7 +322,11 @@ impl Shared {
                 if state.packets.len() > 1024 {
                     return Some((vec![], 0x6983));
                 }
-                let is_last = if version.marks_packets { p1 == 2 } else { p1 == p2 };
+                let is_last = if version.marks_packets {
+                    p1 == 2
+                } else {
+                    p1 == p2
+                };
                 if !is_last {
                     return Some((vec![], 0x9000));
                 }
