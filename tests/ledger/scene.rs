@@ -172,7 +172,7 @@ impl Running {
                 break;
             }
             refusals.push(refusal(&reply));
-            assert!(Instant::now() < deadline, "{refusals:#?}");
+            assert!(Instant::now() < deadline, "{:?}", refusals.last());
             std::thread::sleep(Duration::from_millis(50));
         }
         refusals

@@ -315,13 +315,24 @@ fn a_loss_is_noticed_before_a_vote_is_asked_for() {
 fn another_device_in_its_place_signs_nothing() {
     let mut running = Scene::new("other").run();
     running.signs(&running.scene.prevote(1));
+    running.scene.app.show(Screen::Unplugged);
     running.scene.app.set_key([8; 32]);
-    running.scene.app.fault(SIGN, Fault::Cut);
-    let text = running.refused(&running.scene.prevote(2));
-    has(&text, "it holds another key than this chain's");
+    running.scene.app.show(Screen::App);
+    running.scene.app.agree();
+    let mut height = 2;
+    loop {
+        let text = running.refused(&running.scene.prevote(height));
+        if text.contains("it holds another key than this chain's") {
+            break;
+        }
+        has(&text, "the exchange with the emulator failed");
+        height += 1;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    running.scene.app.show(Screen::Unplugged);
     running.scene.app.set_key(SEED);
-    running.scene.app.fault(GET_VERSION, Fault::Cut);
-    running.signs_again(3);
+    running.scene.app.show(Screen::App);
+    running.signs_again(height + 1);
 }
 
 #[test]
