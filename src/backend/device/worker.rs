@@ -26,6 +26,8 @@ struct Worker<'a, D> {
     name: String,
     condition: &'a Mutex<Condition>,
     line: Line,
+    /// When the slots were last read.
+    looked: Instant,
 }
 
 /// How the device is reached at the moment.
@@ -62,6 +64,7 @@ pub(super) fn run<D: Device>(
         device,
         condition,
         line,
+        looked: Instant::now(),
     };
     worker.publish();
     let _ = tell.try_send(opened);
@@ -115,6 +118,7 @@ impl<D: Device> Worker<'_, D> {
     }
 
     fn attempt(&mut self, job: &Job) -> Result<Signatures, Trouble> {
+        self.look_again(job);
         match &self.line {
             Line::Closed(absence) => return Err(Trouble::Refused(absence.error.clone())),
             Line::Open(slots) => match slots.get(job.slot) {
@@ -177,6 +181,23 @@ impl<D: Device> Worker<'_, D> {
         }
     }
 
+    /// Reads the slots anew, now and then, if what the job needs is not there: the key, or the right device,
+    /// may be by now, and a chain that asks every second leaves no time for it.
+    fn look_again(&mut self, job: &Job) {
+        let Line::Open(slots) = &self.line else {
+            return;
+        };
+        let is_there = matches!(slots.get(job.slot), Some(Ok(key)) if *key == job.public_key);
+        if is_there || self.looked.elapsed() < LAST_PAUSE {
+            return;
+        }
+        self.looked = Instant::now();
+        match self.device.open() {
+            Ok(slots) => self.line = Line::Open(slots),
+            Err(error) => self.lose(error.error().clone()),
+        }
+    }
+
     fn lose(&mut self, error: Error) {
         log::warn!(target: "tmkms::keyring", "[{}] {error}", self.name);
         self.line = Line::Closed(Absence::new(error, None));
@@ -196,6 +217,7 @@ impl<D: Device> Worker<'_, D> {
                     "[{}] is back after {:.1} s", self.name, absence.since.elapsed().as_secs_f32()
                 );
                 self.line = Line::Open(slots);
+                self.looked = now;
                 true
             }
             Err(OpenError::Away(error) | OpenError::Wrong(error)) => {
