@@ -7,8 +7,15 @@ fn fresh(name: &str) -> Scene {
     Scene::with(name, "led-1", "", RELEASE)
 }
 
+/// Height, round and step of the state.
 fn shown(scene: &Scene) -> String {
-    scene.tmkms(&["state", "show", "-c", "tmkms.toml"])
+    let printed = scene.tmkms(&["state", "show", "-c", "tmkms.toml"]);
+    let row = printed
+        .lines()
+        .find(|line| line.starts_with("led-1"))
+        .unwrap();
+    let columns: Vec<&str> = row.split_whitespace().collect();
+    columns[1..4].join("/")
 }
 
 #[track_caller]

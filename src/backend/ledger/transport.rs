@@ -106,8 +106,13 @@ impl Transport {
                     })
             }
             Self::Tcp(stream) => exchange_tcp(stream, request).map_err(|error| {
+                let what = match error.kind() {
+                    io::ErrorKind::UnexpectedEof => "it hung up".to_owned(),
+                    io::ErrorKind::WouldBlock => "its reply stopped in the middle".to_owned(),
+                    _ => error.to_string(),
+                };
                 Error::new(
-                    format!("the exchange with the emulator failed: {error}"),
+                    format!("the exchange with the emulator failed: {what}"),
                     "look at the emulator",
                 )
             }),
