@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -65,13 +65,25 @@ pub(super) fn run<D: Device>(
     };
     worker.publish();
     let _ = tell.try_send(opened);
+    let mut next = None;
     loop {
         let wait = match &worker.line {
             Line::Open(_) => IDLE,
             Line::Closed(absence) => absence.next.saturating_duration_since(Instant::now()),
         };
-        match jobs.recv_timeout(wait) {
-            Ok(job) => worker.serve(&job),
+        match next.take().map_or_else(|| jobs.recv_timeout(wait), Ok) {
+            Ok(job) => {
+                worker.serve(&job);
+                worker.publish();
+                next = match jobs.try_recv() {
+                    Ok(job) => Some(job),
+                    Err(TryRecvError::Empty) => {
+                        worker.settle();
+                        None
+                    }
+                    Err(TryRecvError::Disconnected) => return,
+                };
+            }
             Err(RecvTimeoutError::Timeout) => worker.look_after(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -158,6 +170,12 @@ impl<D: Device> Worker<'_, D> {
                 "it gave a wrong signature, which was kept back",
                 "have the device looked at: it may be broken, or is not what it says it is",
             )))
+        }
+    }
+
+    fn settle(&mut self) {
+        if matches!(self.line, Line::Open(_)) {
+            self.device.settle();
         }
     }
 
