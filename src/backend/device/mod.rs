@@ -65,8 +65,14 @@ pub trait Device: Send + 'static {
     }
 
     /// Called when an answer has left and nobody waits: the moment for what a signature is not to wait for,
-    /// such as a session that has to be renewed soon. What fails here is told by the next call.
-    fn settle(&mut self) {}
+    /// such as a session that has to be renewed soon.
+    ///
+    /// # Errors
+    ///
+    /// As for `sign`.
+    fn settle(&mut self) -> Result<(), Trouble> {
+        Ok(())
+    }
 }
 
 /// What is in the slots of a device: a public key, or why there is none to sign with.

@@ -173,9 +173,11 @@ impl<D: Device> Worker<'_, D> {
         }
     }
 
+    /// What there is to do when an answer has left.
     fn settle(&mut self) {
         if matches!(self.line, Line::Open(_)) {
-            self.device.settle();
+            let settled = self.device.settle();
+            self.heed(settled);
         }
     }
 
@@ -186,11 +188,16 @@ impl<D: Device> Worker<'_, D> {
                 let _ = self.reopen();
             }
             Line::Open(_) => {
-                if let Err(Trouble::Lost(error)) = self.device.idle() {
-                    self.lose(error);
-                    let _ = self.reopen();
-                }
+                let idled = self.device.idle();
+                self.heed(idled);
             }
+        }
+    }
+
+    fn heed(&mut self, done: Result<(), Trouble>) {
+        if let Err(Trouble::Lost(error)) = done {
+            self.lose(error);
+            let _ = self.reopen();
         }
     }
 

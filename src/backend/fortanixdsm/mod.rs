@@ -21,12 +21,15 @@ use super::device::{Device, Message, OpenError, Slots, Trouble};
 use crate::config::{self, ApiKey, DsmKey, DsmKeyName};
 use crate::types::{PublicKey, Signature};
 
-/// How long nothing is said before the service is asked for something, so that neither it nor anything in
-/// between takes the connection for forgotten.
-const QUIET_MAX: Duration = Duration::from_secs(20);
+/// How often a key is looked at, one after another: what an operator changes there is noticed before a vote
+/// is, and the connection stays warm.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// For opening as a whole, however many keys there are.
 const OPEN_MAX: Duration = Duration::from_secs(10);
+
+/// What opening takes between a loss and the second attempt.
+const BETWEEN: Duration = Duration::from_millis(200);
 
 /// What is left to a request after the pause that the service asked for.
 const AFTER_PAUSE: Duration = Duration::from_millis(50);
@@ -37,8 +40,9 @@ pub struct Fortanixdsm {
     timeout: Duration,
     session: Session,
     slots: Vec<Slot>,
-    /// The slot that is looked at next while nothing is signed.
+    /// The slot that is looked at next, and when.
     next: usize,
+    due: Instant,
     /// Until when the service wants to be left alone.
     pause: Option<Instant>,
     /// What was said about keys already.
@@ -47,6 +51,7 @@ pub struct Fortanixdsm {
 
 /// One of the configured keys.
 struct Slot {
+    /// Its id, from the moment that it has signed: a name can be given to another key.
     asked: DsmKeyName,
     label: String,
     /// What was last known of it.
@@ -79,6 +84,7 @@ impl Fortanixdsm {
             session: Session::new(config, key),
             slots: slots.collect(),
             next: 0,
+            due: after(LOOK_EVERY),
             pause: None,
             spoken: BTreeSet::new(),
         }
@@ -140,8 +146,9 @@ impl Fortanixdsm {
 
     fn try_sign(&mut self, index: usize, message: &[u8]) -> Result<Signature, Fault> {
         let deadline = after(self.timeout);
-        let known = self.slots.get(index).and_then(|slot| {
+        let known = self.slots.get_mut(index).and_then(|slot| {
             let (kid, _) = slot.known.clone()?;
+            slot.asked = DsmKeyName::Id(kid.clone());
             Some((kid, slot.label.clone()))
         });
         let Some((kid, label)) = known else {
@@ -189,8 +196,13 @@ impl Fortanixdsm {
         Ok(slots)
     }
 
-    /// Looks whether the next key is still there, and keeps the connection warm by it.
+    /// Looks at the next key, if it is time.
     fn look_around(&mut self) -> Result<(), Fault> {
+        let now = Instant::now();
+        if self.due > now || self.pause.is_some_and(|until| until > now) {
+            return Ok(());
+        }
+        self.due = after(LOOK_EVERY);
         let index = self.next;
         self.next = index
             .checked_add(1)
@@ -202,22 +214,17 @@ impl Fortanixdsm {
             // What could not be used can be now, or is another: opening tells the chains.
             (_, Ok(_)) => Err(Fault::away("a key has changed", "it is looked at again")),
             (
-                Some(_),
+                before,
                 Err(Fault {
                     kind: Kind::Refused,
                     error,
                 }),
             ) => {
-                self.say(error.to_string());
+                if before.is_some() {
+                    self.say(error.to_string());
+                }
                 Ok(())
             }
-            (
-                None,
-                Err(Fault {
-                    kind: Kind::Refused,
-                    ..
-                }),
-            ) => Ok(()),
             (_, Err(fault)) => Err(fault),
         }
     }
@@ -230,7 +237,7 @@ impl Device for Fortanixdsm {
 
     /// A request, and another one after a loss.
     fn patience(&self) -> Duration {
-        self.timeout.saturating_mul(2)
+        self.timeout.saturating_mul(2).saturating_add(BETWEEN)
     }
 
     fn open(&mut self) -> Result<Slots, OpenError> {
@@ -244,22 +251,16 @@ impl Device for Fortanixdsm {
     }
 
     fn idle(&mut self) -> Result<(), Trouble> {
-        if self.pause.is_some_and(|until| until > Instant::now()) {
-            return Ok(());
-        }
         self.session
             .keep(after(self.timeout))
-            .and_then(|()| {
-                if self.session.is_quiet_since() < QUIET_MAX {
-                    return Ok(());
-                }
-                self.look_around()
-            })
+            .and_then(|()| self.look_around())
             .map_err(|fault| self.noted(fault).into_trouble())
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self) -> Result<(), Trouble> {
         self.session.renew(after(self.timeout));
+        self.look_around()
+            .map_err(|fault| self.noted(fault).into_trouble())
     }
 }
 

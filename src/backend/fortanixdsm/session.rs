@@ -48,7 +48,6 @@ pub(super) struct Session {
     opened: Option<Opened>,
     token: Option<Token>,
     connection: Option<Connection>,
-    last_used: Instant,
 }
 
 struct Opened {
@@ -83,7 +82,6 @@ impl Session {
             opened: None,
             token: None,
             connection: None,
-            last_used: Instant::now(),
         }
     }
 
@@ -136,15 +134,9 @@ impl Session {
         if !self.connection.as_mut().is_some_and(Connection::is_quiet) {
             self.connection = None;
             self.connection = Some(self.connect(deadline)?);
-            self.last_used = Instant::now();
         }
         self.renew(deadline);
         Ok(())
-    }
-
-    /// How long nothing was said to the service.
-    pub(super) fn is_quiet_since(&self) -> Duration {
-        self.last_used.elapsed()
     }
 
     /// Renews a session that has run most of its time. While it lasts, that may fail.
@@ -216,7 +208,6 @@ impl Session {
         deadline: Instant,
     ) -> Result<Reply, Broken> {
         let reply = connection.exchange(request, deadline)?;
-        self.last_used = Instant::now();
         if !reply.is_last {
             self.connection = Some(connection);
         }

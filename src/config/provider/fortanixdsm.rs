@@ -104,9 +104,9 @@ pub(super) const SHAPE: Shape = Shape {
     misplaced: &[],
 };
 
-/// For one request. A reply may take two of them, and the node waits 5 s.
+/// For one request. A vote may take two of them and a little more, and the node waits 5 s.
 const TIMEOUT_DEFAULT: Duration = Duration::from_millis(2_000);
-const TIMEOUTS_MS: core::ops::RangeInclusive<i64> = 100..=2_400;
+const TIMEOUTS_MS: core::ops::RangeInclusive<i64> = 100..=2_300;
 
 const HTTPS_PORT: u16 = 443;
 const HTTP_PORT: u16 = 80;
