@@ -168,7 +168,7 @@ fn connect(route: &mut Route, deadline: Instant) -> Result<Socket, Fault> {
         match TcpStream::connect_timeout(&address, share) {
             Ok(stream) => {
                 let _ = stream.set_nodelay(true);
-                give_up_on_silence(&stream, route.timeout / 2);
+                give_up_on_silence(&stream, half(route.timeout));
                 return Ok(Socket { stream, deadline });
             }
             Err(error) => last = error,
@@ -178,6 +178,10 @@ fn connect(route: &mut Route, deadline: Instant) -> Result<Socket, Fault> {
         format!("{who} at {host}:{port} cannot be connected to: {last}"),
         cure,
     ))
+}
+
+fn half(time: Duration) -> Duration {
+    time.checked_div(2).unwrap_or(time)
 }
 
 /// Has the system end a connection on which nothing is even acknowledged any more: a firewall has forgotten

@@ -96,6 +96,10 @@ impl Fault {
     }
 
     /// What a socket, or TLS above it, failed with.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what else the system may say is shown as it is"
+    )]
     pub(super) fn of_io(error: &io::Error, timeout: Duration) -> Self {
         let inner = error.get_ref();
         if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
@@ -116,6 +120,10 @@ impl Fault {
 
     /// What TLS failed with. A certificate out of its time may be mended at the other end, and a clock here;
     /// one of another name or authority is not.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what else TLS may say is shown as it is"
+    )]
     pub(super) fn of_tls(error: &rustls::Error) -> Self {
         match error {
             rustls::Error::InvalidCertificate(certificate) => Self::of_certificate(certificate),
@@ -143,6 +151,10 @@ impl Fault {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what else may be wrong with a certificate is shown as it is"
+    )]
     fn of_certificate(error: &CertificateError) -> Self {
         match error {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::away(
@@ -241,14 +253,6 @@ fn kind_and_cure(status: u16, pause: Option<Duration>, act: Act<'_>) -> (Kind, &
             Kind::Refused,
             "let the app's group use the key, with the operation Sign, and without an approval policy",
         ),
-        (404, Act::Enter | Act::Leave) => (
-            Kind::Wrong,
-            "write the host and the port of the service itself as `api_endpoint`",
-        ),
-        (404, _) => (
-            Kind::Refused,
-            "compare `key_id` or `key_name` with the service's pages; an app sees the keys of its groups alone",
-        ),
         (409, _) => (
             Kind::Refused,
             "look at the key in the service's pages: is it active, and not rotated?",
@@ -261,9 +265,13 @@ fn kind_and_cure(status: u16, pause: Option<Duration>, act: Act<'_>) -> (Kind, &
             Kind::Pause(pause.unwrap_or_default()),
             "more is asked than the account may: raise its limit, or give the signer an account of its own",
         ),
-        (300..=399, _) => (
+        (300..=399, _) | (404, Act::Enter | Act::Leave) => (
             Kind::Wrong,
             "write the host and the port of the service itself as `api_endpoint`",
+        ),
+        (404, _) => (
+            Kind::Refused,
+            "compare `key_id` or `key_name` with the service's pages; an app sees the keys of its groups alone",
         ),
         (500.., _) => (
             Kind::Away,
@@ -288,7 +296,7 @@ pub(super) fn safe_text(body: &[u8], secrets: &[&str]) -> String {
     }
     let mut safe = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
-        for part in word.chars().filter(|c| c.is_ascii_graphic()) {
+        for part in word.chars().filter(char::is_ascii_graphic) {
             if safe.len() >= MAX_LEN {
                 safe.push_str("...");
                 return safe;

@@ -17,7 +17,7 @@ pub(super) const BODY_MAX_LEN: usize = 64 * 1024;
 const FIELDS_MAX: usize = 64;
 
 /// The longest pause that a reply may ask for: an hour, or a day, is more likely a fault than a plan.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// What is waited if a reply does not say how long in seconds.
 const PAUSE_UNTOLD: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ impl Reply {
             Body::None => (incoming.start..incoming.start, true),
             Body::Length(length) => (incoming.exactly(length)?, true),
             Body::Chunked => (incoming.chunks()?, true),
-            Body::ToTheEnd => (incoming.to_the_end()?, false),
+            Body::ToTheEnd => (incoming.rest()?, false),
         };
         if incoming.start != incoming.end {
             return Err(Broken::Malformed("there is more behind its end"));
@@ -189,7 +189,7 @@ impl<'s, S: Read> Incoming<'s, S> {
         Ok(body)
     }
 
-    fn to_the_end(&mut self) -> Result<Range<usize>, Broken> {
+    fn rest(&mut self) -> Result<Range<usize>, Broken> {
         let start = self.start;
         loop {
             match self.more() {

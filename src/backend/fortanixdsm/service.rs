@@ -19,7 +19,7 @@ pub(super) const CREDENTIAL_MAX_LEN: usize = 8 * 1024;
 
 /// How long a session may be said to last, both ways: what is outside is not believed.
 const SESSION_MIN: Duration = Duration::from_secs(1);
-const SESSION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const SESSION_MAX: Duration = Duration::from_hours(24);
 
 /// The DER of an Ed25519 public key up to its 32 bytes (RFC 8410 §4).
 const SPKI_PREFIX: [u8; 12] = [
@@ -239,7 +239,7 @@ impl<'text, 'raw> Members<'text, 'raw> {
         let mut room = vec![0; LEN.saturating_add(1)];
         Base64::decode(&mut room, text.as_bytes(), None)
             .ok()
-            .and_then(|bytes| <[u8; LEN]>::try_from(&*bytes).ok())
+            .and_then(|bytes| <[u8; LEN]>::try_from(bytes).ok())
             .ok_or_else(|| Fault::odd(&format!("`{name}` is not {LEN} bytes in base64")))
     }
 

@@ -25,7 +25,7 @@ const VARIABLE: &str = "FORTANIX_API_KEY";
 const LEAVE_MAX: Duration = Duration::from_millis(300);
 
 /// How often a session that cannot be renewed is spoken of.
-const REMINDER: Duration = Duration::from_secs(60);
+const REMINDER: Duration = Duration::from_mins(1);
 
 /// How long before its end a session is not used any more: a request may be on its way so long.
 const MARGIN: Duration = Duration::from_secs(3);
@@ -253,8 +253,8 @@ impl Token {
     fn new(session: service::Session, began: Instant) -> Self {
         let lasts = session.lasts;
         // Three quarters: time enough to try again.
-        let until_renewal = lasts.saturating_sub(lasts / 4);
-        let until_end = lasts.saturating_sub(MARGIN.min(lasts / 8));
+        let until_renewal = lasts.saturating_sub(part(lasts, 4));
+        let until_end = lasts.saturating_sub(MARGIN.min(part(lasts, 8)));
         Self {
             text: session.token,
             renew: began.checked_add(until_renewal).unwrap_or(began),
@@ -262,6 +262,10 @@ impl Token {
             spoken: None,
         }
     }
+}
+
+fn part(time: Duration, of: u32) -> Duration {
+    time.checked_div(of).unwrap_or_default()
 }
 
 impl KeySource {

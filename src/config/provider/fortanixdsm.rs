@@ -105,7 +105,7 @@ pub(super) const SHAPE: Shape = Shape {
 };
 
 /// For one request. A vote may take two of them and a little more, and the node waits 5 s.
-const TIMEOUT_DEFAULT: Duration = Duration::from_millis(2_000);
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 const TIMEOUTS_MS: core::ops::RangeInclusive<i64> = 100..=2_300;
 
 const HTTPS_PORT: u16 = 443;
