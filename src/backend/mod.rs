@@ -19,6 +19,8 @@ pub mod device;
 pub mod fortanixdsm;
 #[cfg(feature = "softsign")]
 mod softsign;
+#[cfg(feature = "yubihsm")]
+pub mod yubihsm;
 
 use core::fmt;
 use std::borrow::Cow;

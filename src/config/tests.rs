@@ -80,6 +80,7 @@ fn outcome(text: &str) -> Vec<String> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn every_vector_gives_what_its_head_says() {
     let vectors = vectors();
     assert_eq!(vectors.len(), 212);
@@ -90,6 +91,7 @@ fn every_vector_gives_what_its_head_says() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn line_ends_and_a_byte_order_mark_change_nothing() {
     for (name, text) in vectors() {
         let expected = outcome(&text);
@@ -101,6 +103,7 @@ fn line_ends_and_a_byte_order_mark_change_nothing() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn no_message_quotes_a_secret() {
     for (name, text) in vectors() {
         for line in outcome(&text) {
@@ -112,6 +115,7 @@ fn no_message_quotes_a_secret() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn every_problem_has_a_message_and_a_cure_without_a_full_stop() {
     for (name, text) in vectors() {
         let (Ok(Parsed {
@@ -127,6 +131,7 @@ fn every_problem_has_a_message_and_a_cure_without_a_full_stop() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn the_walkthrough_is_read_as_it_is_written() {
     let Ok(Parsed { config, warnings }) = run(&vector("ok_walkthrough.toml")) else {
         panic!("refused");
@@ -293,6 +298,7 @@ fn a_value_knows_where_it_stands() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn a_file_above_the_limit_is_not_read() {
     let comment = "#".repeat(TEXT_MAX_LEN);
     assert_eq!(parse(&comment).err().unwrap().len(), 2);
@@ -305,6 +311,7 @@ fn a_file_above_the_limit_is_not_read() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn nesting_cannot_exhaust_the_stack() {
     let deepest = |open: &str, close: &str| {
         format!(
@@ -333,6 +340,7 @@ fn nesting_cannot_exhaust_the_stack() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn a_build_says_which_backends_it_has() {
     let text = vector("ok_smallest.toml");
     let built = parse(&text).map(|_| ()).map_err(|problems| problems.len());
@@ -349,6 +357,7 @@ fn drafts(count: usize) -> Vec<Draft> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn the_template_of_known_networks_has_nothing_left_to_fill_in() {
     for home in ["/home/user/.kms", "/", "/srv/a \"b\" \\c/☃"] {
         let text = template(home, &drafts(5));
@@ -435,6 +444,7 @@ impl Random {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn no_text_makes_the_reader_panic() {
     const CASES: usize = 10_000;
     const PIECES: [&str; 24] = [

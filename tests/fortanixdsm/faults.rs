@@ -87,7 +87,10 @@ fn a_fault_that_lasts_is_refused_in_band_and_named() {
             "giant-chunked",
             "not that of a Fortanix DSM: it is too long",
         ),
-        ("giant-head", "not that of a Fortanix DSM: it is too long"),
+        (
+            "giant-head",
+            "not that of a Fortanix DSM: its head is too long",
+        ),
         (
             "wrong-key",
             "it gave a wrong signature, which was kept back",

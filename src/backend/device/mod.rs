@@ -183,6 +183,9 @@ const WAITING: u8 = 0;
 const TAKEN: u8 = 1;
 const GIVEN_UP: u8 = 2;
 
+/// Room for a TLS handshake; all of it is locked into memory.
+const STACK_LEN: usize = 1024 * 1024;
+
 /// How long a device that nobody needs any more is given to be closed.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -208,6 +211,7 @@ pub fn attach<D: Device>(device: D) -> io::Result<Attached> {
     let condition = Arc::clone(&desk.condition);
     let _ = thread::Builder::new()
         .name("device".to_owned())
+        .stack_size(STACK_LEN)
         .spawn(move || {
             worker::run(device, &jobs, &condition, &tell);
             drop(end);

@@ -26,6 +26,8 @@ struct Worker<'a, D> {
     name: String,
     condition: &'a Mutex<Condition>,
     line: Line,
+    /// When it was opened last.
+    read: Instant,
 }
 
 /// How the device is reached at the moment.
@@ -62,6 +64,7 @@ pub(super) fn run<D: Device>(
         device,
         condition,
         line,
+        read: Instant::now(),
     };
     worker.publish();
     let _ = tell.try_send(opened);
@@ -106,6 +109,7 @@ impl<D: Device> Worker<'_, D> {
         if taken.is_err() {
             return;
         }
+        self.read_again(job);
         let mut answer = self.attempt(job);
         if let Err(Trouble::Lost(error)) = &answer {
             self.lose(error.clone());
@@ -124,6 +128,23 @@ impl<D: Device> Worker<'_, D> {
                 Error::new(format!("{}: {}", self.name, error.what), error.cure)
             }
         }));
+    }
+
+    /// A slot without the key may have it by now: it was imported, or the right device is back. Nothing else
+    /// would notice while the node goes on asking.
+    fn read_again(&mut self, job: &Job) {
+        let Line::Open(slots) = &self.line else {
+            return;
+        };
+        let is_there = matches!(slots.get(job.slot), Some(Ok(key)) if *key == job.public_key);
+        if is_there || self.read.elapsed() < LAST_PAUSE {
+            return;
+        }
+        self.read = Instant::now();
+        match self.device.open() {
+            Ok(slots) => self.line = Line::Open(slots),
+            Err(error) => self.lose(error.error().clone()),
+        }
     }
 
     fn attempt(&mut self, job: &Job) -> Result<Signatures, Trouble> {
@@ -209,6 +230,7 @@ impl<D: Device> Worker<'_, D> {
     /// Tries to open the device. It is said once that it is away, then once a minute, and that it is back.
     fn reopen(&mut self) -> bool {
         let now = Instant::now();
+        self.read = now;
         let opened = self.device.open();
         let Line::Closed(absence) = &mut self.line else {
             return true;
