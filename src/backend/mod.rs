@@ -15,6 +15,8 @@ compile_error!("a signer needs a backend: build with --features softsign");
 
 #[cfg(feature = "device")]
 pub mod device;
+#[cfg(feature = "fortanixdsm")]
+pub mod fortanixdsm;
 #[cfg(feature = "ledger")]
 pub mod ledger;
 #[cfg(feature = "softsign")]
