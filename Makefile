@@ -6,7 +6,7 @@ RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clip
 	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub \
 	-A clippy::pedantic
 
-.PHONY: all check demo fmt lint test doc prove bench bench-tmkms bench-disks static repro sbom deps
+.PHONY: all check demo fmt lint test doc prove bench bench-tmkms bench-disks static repro containers sbom deps
 all check: fmt lint test doc
 
 # The program and a stand-in validator, in a directory of their own that is gone afterwards.
@@ -128,6 +128,12 @@ static:
 	RUSTFLAGS="$(REMAP) $(LEAN)" $(CARGO) $(AUDIT) build --locked --release --bin tmkms --target $(TARGET) --target-dir $(OUT)
 	@ls -l $(OUT)/$(TARGET)/release/tmkms
 	config/empty-root $(OUT)/$(TARGET)/release/tmkms $(DEMO)
+
+# The steps of config/compose.yaml without Docker: the static file and a CometBFT node, each in a root of its own.
+containers: static
+	cd tests/interop/nodes && CGO_ENABLED=0 GOWORK=off GOFLAGS="-mod=readonly -buildvcs=false" go build -trimpath \
+		-modfile=v0.38.25.mod -o $(CURDIR)/target/cometbft github.com/cometbft/cometbft/cmd/cometbft
+	tests/containers/by-hand.sh $(OUT)/$(TARGET)/release/tmkms target/cometbft
 
 # What is committed, built in two directories, is the same bytes.
 repro:
