@@ -8,7 +8,13 @@ set -eu
 [ "${ALONE-}" ] || exec env ALONE=1 unshare --net --mount --pid --fork --kill-child "$0" "$@"
 ip link set lo up
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+finish() {
+	kill $services 2>/dev/null || true
+	wait
+	umount "$work/signer/cometbft"
+	rm -rf "$work"
+}
+services=
 mkdir -p "$work/signer/kms" "$work/signer/cometbft" "$work/signer/etc" "$work/node/cometbft" "$work/node/tmp"
 cp "$1" "$work/signer/tmkms"
 cp "$2" "$work/node/cometbft.bin"
@@ -19,6 +25,7 @@ chmod 1777 "$work/node/tmp"
 chown 10001:10001 "$work/signer/kms"
 mount --bind "$work/node/cometbft" "$work/signer/cometbft"
 mount -o remount,bind,ro "$work/signer/cometbft"
+trap finish EXIT
 
 echo "new-node"
 chroot "$work/node" /cometbft.bin init --home /cometbft >/dev/null
@@ -29,8 +36,10 @@ chroot --userspec=10001:10001 "$work/signer" /tmkms init /kms --chain-id compose
 	--key /cometbft/config/priv_validator_key.json >/dev/null
 echo "signer, node"
 chroot --userspec=10001:10001 "$work/signer" /tmkms start -c /kms/tmkms.toml >"$work/signer.log" 2>&1 &
+services=$!
 chroot --userspec=10001:10001 "$work/node" /cometbft.bin node --home /cometbft --proxy_app=kvstore \
 	--priv_validator_laddr=tcp://0.0.0.0:26658 >"$work/node.log" 2>&1 &
+services="$services $!"
 for _ in $(seq 120); do
 	if grep -q 'height=10 .*committed state\|committed state.* height=10 ' "$work/node.log"; then
 		grep ' signed ' "$work/signer.log" | tail -n 1
