@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::record::Contents;
+use super::record::{Contents, FILE_LEN};
 use super::{OpenError, Store};
 
 /// How often locking is tried again when the path changes hands meanwhile.
@@ -87,7 +87,8 @@ impl Held {
 }
 
 pub(super) fn read_whole(file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // One of ours is then read at once.
+    let mut bytes = Vec::with_capacity(FILE_LEN.saturating_add(1));
     let _ = file.take(MAX_LEN).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
