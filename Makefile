@@ -60,7 +60,7 @@ mutants:
 
 # Licences, sources and doubled crates (cargo install cargo-deny --locked). Advisories are looked up elsewhere.
 deny:
-	$(CARGO) deny --locked --all-features check --config config/deny.toml bans licenses sources
+	$(CARGO) deny --locked --all-features --config config/deny.toml check bans licenses sources
 
 # Undefined behaviour in what we call, where no system is needed (rustup component add --toolchain nightly miri rust-src).
 miri:
@@ -151,15 +151,19 @@ $(RIVAL)/bin/tmkms:
 TARGET = x86_64-unknown-linux-musl
 OUT = target
 MUSL = $(shell rustc --print sysroot)/lib/rustlib/$(TARGET)/lib/self-contained
-# Without a cross compiler: Rust's own linker, and by hand what makes an aarch64 executable position-independent.
-PIE_aarch64-unknown-linux-musl = -C linker=rust-lld -C relocation-model=pic -C link-self-contained=no \
+# Rust's own linker, so that no C compiler is needed for either target, and by hand what makes the executable
+# position-independent. Then what makes it small: large functions are called and not copied, relocations are
+# packed, functions of the same code are one, and nothing is kept for unwinding, which an abort never does.
+LEAN = -C linker=rust-lld -C linker-flavor=ld.lld -C relocation-model=pic -C link-self-contained=no \
 	-C link-arg=-pie -C link-arg=--no-dynamic-linker -C link-arg=-ztext -C link-arg=-L$(MUSL) \
 	-C link-arg=$(MUSL)/rcrt1.o -C link-arg=$(MUSL)/crti.o -C link-arg=$(MUSL)/crtbeginS.o \
-	-C link-arg=$(MUSL)/crtendS.o -C link-arg=$(MUSL)/crtn.o
+	-C link-arg=$(MUSL)/crtendS.o -C link-arg=$(MUSL)/crtn.o -C llvm-args=-inlinehint-threshold=225 \
+	-C force-unwind-tables=no -C link-arg=--pack-dyn-relocs=relr -C link-arg=--icf=all -C link-arg=-O2 \
+	-C link-arg=-Tconfig/abort.ld
 REMAP = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
 static:
 	rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET)
-	RUSTFLAGS="$(REMAP) $(PIE_$(TARGET))" $(CARGO) $(AUDIT) build --locked --release --bin tmkms --target $(TARGET) --target-dir $(OUT)
+	RUSTFLAGS="$(REMAP) $(LEAN)" $(CARGO) $(AUDIT) build --locked --release --bin tmkms --target $(TARGET) --target-dir $(OUT)
 	@ls -l $(OUT)/$(TARGET)/release/tmkms
 	config/empty-root $(OUT)/$(TARGET)/release/tmkms $(DEMO)
 

@@ -15,10 +15,14 @@ compile_error!("a signer needs a backend: build with --features softsign");
 
 #[cfg(feature = "device")]
 pub mod device;
+#[cfg(feature = "fortanixdsm")]
+pub mod fortanixdsm;
 #[cfg(feature = "ledger")]
 pub mod ledger;
 #[cfg(feature = "softsign")]
 mod softsign;
+#[cfg(feature = "yubihsm")]
+pub mod yubihsm;
 
 use core::fmt;
 use std::borrow::Cow;

@@ -83,7 +83,7 @@ fn outcome(text: &str) -> Vec<String> {
 #[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn every_vector_gives_what_its_head_says() {
     let vectors = vectors();
-    assert_eq!(vectors.len(), 208);
+    assert_eq!(vectors.len(), 216);
     for (name, text) in vectors {
         let head: Vec<_> = text.lines().take_while(|line| !line.is_empty()).collect();
         assert_eq!(outcome(&text), head, "{name}");
@@ -228,8 +228,28 @@ fn every_setting_is_read() {
     let [dsm] = &config.fortanixdsm[..] else {
         panic!("one service");
     };
-    assert_eq!(dsm.api_endpoint.value, "https://amer.smartkey.io");
-    assert_eq!(dsm.api_key.expose(), "bm90IGEga2V5");
+    assert_eq!(dsm.api_endpoint.value.host, "amer.smartkey.io");
+    assert_eq!(dsm.api_endpoint.value.port, 443);
+    assert!(matches!(&dsm.api_key, ApiKey::File(path)
+        if path.value.to_str() == Some("/var/lib/tmkms/api-key")));
+    assert_eq!(
+        dsm.ca_file.as_ref().unwrap().value.to_str(),
+        Some("/var/lib/tmkms/dsm-ca.pem")
+    );
+    let client = dsm.client_certificate.as_ref().unwrap();
+    assert_eq!(
+        (
+            client.cert_file.value.to_str(),
+            client.key_file.value.to_str()
+        ),
+        (
+            Some("/var/lib/tmkms/client.pem"),
+            Some("/var/lib/tmkms/client.key")
+        )
+    );
+    let proxy = &dsm.proxy.as_ref().unwrap().value;
+    assert_eq!(proxy.authority(80), "10.0.0.1:3128");
+    assert_eq!(dsm.timeout.as_millis(), 1_500);
     let id = DsmKeyName::Id("72e9ed9e-9eb4-46bd-a135-e78ed9bfd611".into());
     assert_eq!(dsm.signing_keys[0].key.value, id);
     let name = DsmKeyName::Name("My Key".into());

@@ -300,6 +300,40 @@ fn only_a_precommit_for_a_block_may_carry_an_extension() {
     }
 }
 
+/// Monitoring of tmkms looks for code 2.
+#[test]
+fn only_a_double_sign_has_code_2() {
+    let world = World::new();
+    let _ = world.answer(&precommit(5, 0, 100, b""));
+    world.failures.store(1, Ordering::SeqCst);
+    for (request, code, text) in [
+        (
+            precommit(5, 1, 100, b""),
+            2,
+            "double signing requested at height: 5",
+        ),
+        (precommit(4, 0, 100, b""), 0, "height regression"),
+        (precommit(0, 0, 100, b""), 0, "height"),
+        (
+            Request::PubKey {
+                chain_id: b"signer-2",
+            },
+            0,
+            "serves chain signer-1",
+        ),
+        (Request::RawBytes, 0, "signing raw bytes is off"),
+        // The device fails once, and the refusals above never reach it.
+        (precommit(6, 0, 100, b""), 0, "the device is unplugged"),
+    ] {
+        let (outcome, _) = world.answer(&request);
+        let Outcome::Refused(refusal) = outcome else {
+            panic!("{text}: not refused");
+        };
+        assert_eq!(refusal.code(), code, "{text}");
+        assert!(refusal.to_string().contains(text), "{refusal}");
+    }
+}
+
 #[test]
 fn nothing_is_signed_for_another_chain() {
     let world = World::new();

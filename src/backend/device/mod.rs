@@ -68,6 +68,16 @@ pub trait Device: Send + 'static {
     fn idle(&mut self) -> Result<(), Trouble> {
         Ok(())
     }
+
+    /// Called when an answer has left and nobody waits: the moment for what a signature is not to wait for,
+    /// such as a session that has to be renewed soon.
+    ///
+    /// # Errors
+    ///
+    /// As for `sign`.
+    fn settle(&mut self) -> Result<(), Trouble> {
+        Ok(())
+    }
 }
 
 /// What is in the slots of a device: a public key, or why there is none to sign with.

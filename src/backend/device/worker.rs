@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -26,8 +26,8 @@ struct Worker<'a, D> {
     name: String,
     condition: &'a Mutex<Condition>,
     line: Line,
-    /// When the slots were last read.
-    looked: Instant,
+    /// When it was opened last.
+    read: Instant,
 }
 
 /// How the device is reached at the moment.
@@ -64,17 +64,29 @@ pub(super) fn run<D: Device>(
         device,
         condition,
         line,
-        looked: Instant::now(),
+        read: Instant::now(),
     };
     worker.publish();
     let _ = tell.try_send(opened);
+    let mut next = None;
     loop {
         let wait = match &worker.line {
             Line::Open(_) => IDLE,
             Line::Closed(absence) => absence.next.saturating_duration_since(Instant::now()),
         };
-        match jobs.recv_timeout(wait) {
-            Ok(job) => worker.serve(&job),
+        match next.take().map_or_else(|| jobs.recv_timeout(wait), Ok) {
+            Ok(job) => {
+                worker.serve(&job);
+                worker.publish();
+                next = match jobs.try_recv() {
+                    Ok(job) => Some(job),
+                    Err(TryRecvError::Empty) => {
+                        worker.settle();
+                        None
+                    }
+                    Err(TryRecvError::Disconnected) => return,
+                };
+            }
             Err(RecvTimeoutError::Timeout) => worker.look_after(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -97,6 +109,7 @@ impl<D: Device> Worker<'_, D> {
         if taken.is_err() {
             return;
         }
+        self.read_again(job);
         let mut answer = self.attempt(job);
         if let Err(Trouble::Lost(error)) = &answer {
             self.lose(error.clone());
@@ -117,8 +130,24 @@ impl<D: Device> Worker<'_, D> {
         }));
     }
 
+    /// A slot without the key may have it by now: it was imported, or the right device is back. Nothing else
+    /// would notice while the node goes on asking.
+    fn read_again(&mut self, job: &Job) {
+        let Line::Open(slots) = &self.line else {
+            return;
+        };
+        let is_there = matches!(slots.get(job.slot), Some(Ok(key)) if *key == job.public_key);
+        if is_there || self.read.elapsed() < LAST_PAUSE {
+            return;
+        }
+        self.read = Instant::now();
+        match self.device.open() {
+            Ok(slots) => self.line = Line::Open(slots),
+            Err(error) => self.lose(error.error().clone()),
+        }
+    }
+
     fn attempt(&mut self, job: &Job) -> Result<Signatures, Trouble> {
-        self.look_again(job);
         match &self.line {
             Line::Closed(absence) => return Err(Trouble::Refused(absence.error.clone())),
             Line::Open(slots) => match slots.get(job.slot) {
@@ -166,6 +195,14 @@ impl<D: Device> Worker<'_, D> {
         }
     }
 
+    /// What there is to do when an answer has left.
+    fn settle(&mut self) {
+        if matches!(self.line, Line::Open(_)) {
+            let settled = self.device.settle();
+            self.heed(settled);
+        }
+    }
+
     /// What there is to do while nothing is asked.
     fn look_after(&mut self) {
         match &self.line {
@@ -173,28 +210,16 @@ impl<D: Device> Worker<'_, D> {
                 let _ = self.reopen();
             }
             Line::Open(_) => {
-                if let Err(Trouble::Lost(error)) = self.device.idle() {
-                    self.lose(error);
-                    let _ = self.reopen();
-                }
+                let idled = self.device.idle();
+                self.heed(idled);
             }
         }
     }
 
-    /// Reads the slots anew, now and then, if what the job needs is not there: the key, or the right device,
-    /// may be by now, and a chain that asks every second leaves no time for it.
-    fn look_again(&mut self, job: &Job) {
-        let Line::Open(slots) = &self.line else {
-            return;
-        };
-        let is_there = matches!(slots.get(job.slot), Some(Ok(key)) if *key == job.public_key);
-        if is_there || self.looked.elapsed() < LAST_PAUSE {
-            return;
-        }
-        self.looked = Instant::now();
-        match self.device.open() {
-            Ok(slots) => self.line = Line::Open(slots),
-            Err(error) => self.lose(error.error().clone()),
+    fn heed(&mut self, done: Result<(), Trouble>) {
+        if let Err(Trouble::Lost(error)) = done {
+            self.lose(error);
+            let _ = self.reopen();
         }
     }
 
@@ -206,6 +231,7 @@ impl<D: Device> Worker<'_, D> {
     /// Tries to open the device. It is said once that it is away, then once a minute, and that it is back.
     fn reopen(&mut self) -> bool {
         let now = Instant::now();
+        self.read = now;
         let opened = self.device.open();
         let Line::Closed(absence) = &mut self.line else {
             return true;
@@ -217,7 +243,6 @@ impl<D: Device> Worker<'_, D> {
                     "[{}] is back after {:.1} s", self.name, absence.since.elapsed().as_secs_f32()
                 );
                 self.line = Line::Open(slots);
-                self.looked = now;
                 true
             }
             Err(OpenError::Away(error) | OpenError::Wrong(error)) => {

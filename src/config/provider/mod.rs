@@ -15,7 +15,7 @@ use crate::types::ChainId;
 mod fortanixdsm;
 mod yubihsm;
 
-pub use fortanixdsm::{DsmKey, DsmKeyName, Fortanixdsm};
+pub use fortanixdsm::{ApiKey, ClientCertificate, DsmKey, DsmKeyName, Fortanixdsm};
 pub use yubihsm::{Adapter, ConnectorServer, Password, Yubihsm, YubihsmKey};
 
 /// A text from the file that no message and no log may show. It is wiped on drop; the text of the

@@ -7,7 +7,7 @@ use super::super::check::Links;
 use super::super::field::{address, integer, path, text, word};
 use super::super::report::{Report, quoted};
 use super::super::section::{Field, Key, Reported, Section, Shape};
-use super::super::{Address, Spanned};
+use super::super::{Address, Position, Spanned};
 use super::{KeyType, Secret, key_type, keys, secret, signs_for};
 use crate::types::ChainId;
 
@@ -25,6 +25,10 @@ pub struct Yubihsm {
     pub serial_number: Option<Spanned<String>>,
     /// Whether to serve the device to other programs.
     pub connector_server: Option<ConnectorServer>,
+    /// Where entries of the device's audit log are kept, so that it does not fill up.
+    pub audit_log: Option<Spanned<PathBuf>>,
+    /// Where this table begins.
+    pub position: Position,
 }
 
 /// How a YubiHSM is reached.
@@ -86,6 +90,10 @@ pub(super) const SHAPE: Shape = Shape {
         Key::new(
             "connector_server",
             r#"connector_server = { laddr = "tcp://127.0.0.1:12345" }"#,
+        ),
+        Key::new(
+            "audit_log",
+            r#"audit_log = "/var/lib/tmkms/yubihsm-audit.log""#,
         ),
     ],
     renamed: &[
@@ -186,6 +194,7 @@ pub(super) fn read(
         Ok(None) => Ok(None),
         Err(Reported) => Err(Reported),
     };
+    let audit_log = section.optional(report, "audit_log", path);
     let (auth_key, password) = auth?;
     Ok(Yubihsm {
         adapter: adapter?,
@@ -194,6 +203,8 @@ pub(super) fn read(
         keys: keys?,
         serial_number: serial_number?,
         connector_server: server?,
+        audit_log: audit_log?,
+        position: section.position,
     })
 }
 
