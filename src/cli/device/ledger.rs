@@ -69,7 +69,7 @@ fn tell_limits(chain: &Chain, ledger: &Ledgertm, report: &mut Report) {
             format!(
                 "the Ledger's app signs no vote extensions: empty ones of {id} are left unsigned, others refused with their precommit"
             ),
-            "a chain without vote extensions needs none: write `sign_extensions = false` for it; a chain that has them stops its nodes for want of a signature, also over an empty one: use another provider",
+            "a chain without vote extensions needs nothing more; one that has them needs another provider: its nodes stop without the signature, also over an empty one",
         ),
         Some(true) => (
             format!(
