@@ -92,6 +92,17 @@ features:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --all-features
 	$(CARGO) test --locked --all-features --lib
 
+# The real binary against the app of a Ledger, played by tests/ledger/app.
+.PHONY: ledger
+ledger:
+	@pkg-config --exists libudev || { echo "make ledger needs libudev (Debian: apt-get install libudev-dev pkg-config)"; exit 1; }
+	$(CARGO) clippy --locked --features ledger --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --features ledger --test ledger --example ledger_app -- -D warnings $(RELAXED)
+	$(CARGO) test --locked --features ledger --test ledger
+	@mkdir -p target
+	$(CARGO) tree --locked --features ledger -e normal,no-proc-macro --prefix none | sed 's/ (.*//; s/ v/ /; /^tmkms /d' | LC_ALL=C sort -u >target/crates-ledger.txt
+	sed 's/ *#.*//; /^$$/d' config/crates-ledger.txt | diff - target/crates-ledger.txt
+
 # The program and what belongs around it: make install DESTDIR=/tmp/package PREFIX=/usr
 # BINARY=PATH installs one that is built already, in any way, and can run here.
 .PHONY: install
