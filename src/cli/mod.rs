@@ -8,6 +8,8 @@ mod exit;
 mod holder;
 mod home;
 mod hook;
+#[cfg(feature = "ledger")]
+mod ledger;
 mod manual;
 mod node;
 mod passphrase;
@@ -110,6 +112,8 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         ["state", "import"] => state::import(&arguments),
         ["state", "export"] => state::export(&arguments),
         ["state", "retire"] => state::retire(&arguments),
+        #[cfg(feature = "ledger")]
+        ["ledger", "init"] => ledger::init(&arguments),
         ["version"] => {
             say(&format!("{VERSION}\n"));
             Ok(Exit::Done)

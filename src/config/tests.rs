@@ -223,7 +223,7 @@ fn every_setting_is_read() {
     assert!(matches!(&http.password, Password::Text(password)
         if password.expose() == "correct horse battery staple"));
 
-    assert_eq!(config.ledgertm[0].chain_ids[0].value.as_str(), "old_3");
+    assert_eq!(config.ledgertm[0].chain_id.value.as_str(), "old_3");
 
     let [dsm] = &config.fortanixdsm[..] else {
         panic!("one service");

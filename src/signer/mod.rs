@@ -22,6 +22,8 @@ use crate::wire::{self, Request, Response};
 pub enum Extensions {
     /// Signs them, empty ones included: what nodes of v0.38 and later need.
     Sign,
+    /// Signs them, but leaves empty ones unsigned: of a backend that signs none.
+    SkipEmpty,
     /// Leaves them unsigned.
     Skip,
 }
@@ -62,6 +64,16 @@ pub enum Outcome {
     Repeated(SignBytes),
     /// The node got an error in the reply that belongs to its request.
     Refused(Refusal),
+}
+
+impl Extensions {
+    const fn include(self, extension: &[u8]) -> bool {
+        match self {
+            Self::Sign => true,
+            Self::SkipEmpty => !extension.is_empty(),
+            Self::Skip => false,
+        }
+    }
 }
 
 impl<B: Backend> Signer<B> {
@@ -204,7 +216,8 @@ impl<B: Backend> Signer<B> {
             return Err(Refusal::UnexpectedExtension);
         }
         let sign_bytes = SignBytes::vote(&self.chain_id, &vote);
-        let extension = extension.filter(|_| extended && self.extensions == Extensions::Sign);
+        let extension =
+            extension.filter(|extension| extended && self.extensions.include(extension));
         self.sign(&sign_bytes, extension)
     }
 

@@ -208,6 +208,27 @@ fn without_extensions_the_vote_alone_is_signed() {
 }
 
 #[test]
+fn without_empty_extensions_others_are_asked_for() {
+    let world = World::with(Extensions::SkipEmpty);
+    for (height, extension) in [(1, &b""[..]), (2, b"data")] {
+        let (outcome, reply) = world.answer(&precommit(height, 0, 100, extension));
+        assert!(matches!(outcome, Outcome::Signed(_)));
+        let mut bytes = Vec::new();
+        crate::canon::extension(
+            &mut bytes,
+            &chain(),
+            Height::new(height).unwrap(),
+            types::Round::ZERO,
+            extension,
+        );
+        assert_eq!(
+            contains_signature_over(&bytes, &reply),
+            !extension.is_empty()
+        );
+    }
+}
+
+#[test]
 fn a_state_that_cannot_be_written_ends_the_chain() {
     let world = World::new();
     let _ = world.answer(&precommit(1, 0, 100, b""));

@@ -39,6 +39,11 @@ pub trait Device: Send + 'static {
         Duration::from_secs(3)
     }
 
+    /// Whether it signs vote extensions at all.
+    fn signs_extensions(&self) -> bool {
+        true
+    }
+
     /// Opens the device, again if need be, and reads the public key of each configured slot in their order.
     /// Within the list: why one slot cannot be used while the others can.
     ///
@@ -137,6 +142,7 @@ pub struct Key {
 struct Desk {
     name: String,
     patience: Duration,
+    signs_extensions: bool,
     /// `None` only while the last key is let go of.
     jobs: Mutex<Option<Sender<Job>>>,
     condition: Arc<Mutex<Condition>>,
@@ -204,6 +210,7 @@ pub fn attach<D: Device>(device: D) -> io::Result<Attached> {
     let desk = Arc::new(Desk {
         name: device.name(),
         patience: device.patience(),
+        signs_extensions: device.signs_extensions(),
         jobs: Mutex::new(Some(send)),
         condition: Arc::new(Mutex::new(Condition::Willing)),
         ended: Mutex::new(ended),
@@ -329,6 +336,10 @@ impl Drop for Desk {
 impl Backend for Key {
     fn public_key(&self) -> PublicKey {
         self.public_key
+    }
+
+    fn signs_extensions(&self) -> bool {
+        self.desk.signs_extensions
     }
 
     fn sign(&mut self, committed: &Committed) -> Result<Signature, Error> {

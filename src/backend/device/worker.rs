@@ -168,11 +168,12 @@ impl<D: Device> Worker<'_, D> {
             },
         }
         let mut signatures = Signatures::default();
-        if let Some(sign_bytes) = &job.work.slot {
-            signatures.slot = Some(self.sign(job, sign_bytes.as_bytes(), false)?);
-        }
+        // The extension first: a device that refuses it has not moved a watermark of its own by then.
         if let Some(extension) = &job.work.extension {
             signatures.extension = Some(self.sign(job, extension, true)?);
+        }
+        if let Some(sign_bytes) = &job.work.slot {
+            signatures.slot = Some(self.sign(job, sign_bytes.as_bytes(), false)?);
         }
         Ok(signatures)
     }
