@@ -103,6 +103,19 @@ ledger:
 	$(CARGO) tree --locked --features ledger -e normal,no-proc-macro --prefix none | sed 's/ (.*//; s/ v/ /; /^tmkms /d' | LC_ALL=C sort -u >target/crates-ledger.txt
 	sed 's/ *#.*//; /^$$/d' config/crates-ledger.txt | diff - target/crates-ledger.txt
 
+# The key in a stand-in for Fortanix DSM (src/backend/fortanixdsm/README.md): its tests, then the demo on it.
+.PHONY: fortanixdsm
+STAND_IN = tests/fortanixdsm/server/Cargo.toml --target-dir target/fortanixdsm
+fortanixdsm:
+	$(CARGO) clippy --locked --features fortanixdsm --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --features fortanixdsm --test fortanixdsm --example demo -- -D warnings $(RELAXED)
+	$(CARGO) clippy --locked --manifest-path $(STAND_IN) -- -D warnings
+	$(CARGO) build --locked --manifest-path $(STAND_IN)
+	$(CARGO) test --locked --features fortanixdsm --lib fortanixdsm
+	$(CARGO) test --locked --features fortanixdsm --test fortanixdsm
+	$(CARGO) build --locked --features fortanixdsm --bins --example demo
+	DSM=target/fortanixdsm/debug/dsm-server $(CARGO) run --locked --quiet --features fortanixdsm --example demo
+
 # The program and what belongs around it: make install DESTDIR=/tmp/package PREFIX=/usr
 # BINARY=PATH installs one that is built already, in any way, and can run here.
 .PHONY: install
@@ -149,7 +162,8 @@ bench-disks:
 $(RIVAL)/bin/tmkms:
 	$(CARGO) install tmkms --locked --version 0.15.0 --features softsign --root $(RIVAL)
 
-# One file that needs nothing else: `make static`, `make static TARGET=aarch64-unknown-linux-musl`.
+# One file that needs nothing else: `make static`, `make static TARGET=aarch64-unknown-linux-musl`, and with a
+# backend that can be static: `make static FEATURES=fortanixdsm`.
 # `AUDIT=auditable` puts the list of crates into it (cargo install cargo-auditable --locked).
 TARGET = x86_64-unknown-linux-musl
 OUT = target
@@ -166,7 +180,7 @@ LEAN = -C linker=rust-lld -C linker-flavor=ld.lld -C relocation-model=pic -C lin
 REMAP = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
 static:
 	rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET)
-	RUSTFLAGS="$(REMAP) $(LEAN)" $(CARGO) $(AUDIT) build --locked --release --bin tmkms --target $(TARGET) --target-dir $(OUT)
+	RUSTFLAGS="$(REMAP) $(LEAN)" $(CARGO) $(AUDIT) build --locked --release --bin tmkms --features "$(FEATURES)" --target $(TARGET) --target-dir $(OUT)
 	@ls -l $(OUT)/$(TARGET)/release/tmkms
 	config/empty-root $(OUT)/$(TARGET)/release/tmkms $(DEMO)
 
