@@ -138,10 +138,14 @@ fn a_command_line_that_is_none_is_a_usage_error_and_says_where_help_is() {
             &["state", "init", "-H", "1", "--step", "x"],
             "a step is none, proposal",
         ),
-        (
-            &["yubihsm", "detect"],
-            "built without the backend for yubihsm",
-        ),
+        if cfg!(feature = "yubihsm") {
+            (&["yubihsm", "bogus"], "no command `tmkms yubihsm bogus`")
+        } else {
+            (
+                &["yubihsm", "detect"],
+                "built without the backend for yubihsm",
+            )
+        },
         (&["ledger", "init"], "built without the backend for ledger"),
     ] {
         let ran = place.run(args).exits(2);

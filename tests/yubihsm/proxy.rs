@@ -66,8 +66,13 @@ impl Proxy {
 
     /// Puts another device behind it; connections to the one before end with their next request.
     pub fn behind(&self, device: &str) {
-        *self.shared.device.lock().unwrap() = device.to_owned();
+        self.next(device);
         self.set_for(Fault::Away, 1);
+    }
+
+    /// Puts another device behind it for new connections.
+    pub fn next(&self, device: &str) {
+        device.clone_into(&mut self.shared.device.lock().unwrap());
     }
 
     /// From now on, until it is set again.

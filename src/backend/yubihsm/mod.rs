@@ -7,6 +7,7 @@ mod frame;
 mod http;
 mod line;
 mod objects;
+mod phrase;
 mod server;
 mod session;
 mod setup;
@@ -27,8 +28,11 @@ use line::Line;
 
 pub use fault::Fault;
 pub use line::Reach;
+pub use objects::names;
+pub use phrase::{Phrase, PhraseError};
 pub use server::Server;
-pub use session::{Cause, Info, Session};
+pub use session::{Cause, Info, Session, greet};
+pub use setup::{erase_and_set_up, random};
 pub use usb::{Found, devices};
 
 /// What there is to know of a device before it is opened.

@@ -102,8 +102,9 @@ pub(super) fn cautions_about_auth(session: &Session, id: u16) -> Vec<Error> {
     )]
 }
 
-/// The names of capabilities; those of firmware that nobody here knows have none, and all is all.
-pub(super) fn names(capabilities: Capability) -> String {
+/// The names of capabilities, the most dangerous first; of many only the first, of unknown ones the bits.
+#[must_use]
+pub fn names(capabilities: Capability) -> String {
     const SHOWN: usize = 6;
     let known: Vec<String> = KNOWN
         .iter()
