@@ -149,3 +149,14 @@ deps:
 	test $$(wc -l <target/crates.txt) -le 48
 	test -z "$$(cut -d' ' -f1 target/crates.txt | uniq -d)"
 	! $(CARGO) tree --locked -e normal,build --prefix none | grep -E '^(bindgen|cc|cmake|pkg-config) '
+
+# A YubiHSM 2 without one: the crate's fake device as a process, the program built for it, all its tests.
+.PHONY: yubihsm
+yubihsm:
+	$(CARGO) build --locked --manifest-path tests/yubihsm/mock/Cargo.toml --target-dir target/mock-yubihsm
+	$(CARGO) fmt --check --manifest-path tests/yubihsm/mock/Cargo.toml
+	$(CARGO) clippy --locked --features yubihsm --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --features yubihsm --all-targets -- -D warnings $(RELAXED)
+	$(CARGO) test --locked --features yubihsm --lib --test yubihsm --test layers --test commands --test operator
+	$(CARGO) tree --locked --features yubihsm -e normal,no-proc-macro --prefix none | sed 's/ (.*//; s/ v/ /; /^tmkms /d' | LC_ALL=C sort -u >target/crates-yubihsm.txt
+	sed 's/ *#.*//; /^$$/d' config/crates-yubihsm.txt | diff - target/crates-yubihsm.txt

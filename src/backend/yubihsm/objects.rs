@@ -19,7 +19,9 @@ pub(super) fn consensus_key(session: &Session, id: u16) -> Result<Result<PublicK
                     "correct `key`, or make it: `tmkms yubihsm keys list` and `keys generate`",
                 )));
             }
-            cause => return Err(cause),
+            cause @ (Cause::Device(_) | Cause::Fault(_) | Cause::Password | Cause::Other(_)) => {
+                return Err(cause);
+            }
         },
     };
     let bytes: Option<[u8; 32]> = (public.algorithm == yubihsm::asymmetric::Algorithm::Ed25519)

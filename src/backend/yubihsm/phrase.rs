@@ -89,7 +89,12 @@ impl Phrase {
             let index = (0..BITS).fold(0_usize, |index, bit| {
                 let place = at.saturating_mul(BITS).saturating_add(bit);
                 let byte = bytes.get(place / 8).copied().unwrap_or_default();
-                (index << 1) | usize::from((byte >> (7 - place % 8)) & 1)
+                (index << 1)
+                    | usize::from(
+                        byte.rotate_left(1)
+                            .rotate_left(u32::try_from(place % 8).unwrap_or_default())
+                            & 1,
+                    )
             });
             if at > 0 {
                 words.push(' ');

@@ -105,7 +105,7 @@ impl Session {
             Err(error) => match self.cause(&error) {
                 // The crate does not know the algorithms of newer firmware.
                 Cause::Other(_) => info(&self.line).map_err(Cause::Fault),
-                cause => Err(cause),
+                cause @ (Cause::Device(_) | Cause::Fault(_) | Cause::Password) => Err(cause),
             },
         }
     }

@@ -22,7 +22,7 @@ const ADMIN: u16 = 1;
 /// # Errors
 ///
 /// What went wrong, and how far it came. An interrupted set-up leaves a device that can be set up again.
-pub fn erase_and_set_up(session: Session, phrase: &Phrase, now: &str) -> Result<String, Error> {
+pub fn erase_and_set_up(session: &Session, phrase: &Phrase, now: &str) -> Result<String, Error> {
     // Made before anything is erased: deriving a password takes a while.
     let roles = roles(phrase, now);
     let wrap_key = wrap::Key::from_bytes(1, &*phrase.wrap_key())
@@ -38,7 +38,7 @@ pub fn erase_and_set_up(session: Session, phrase: &Phrase, now: &str) -> Result<
         .delegated_capabilities(Capability::all());
     let session = erase(session)?;
     let scratch = authentication::Key::random();
-    let session = install(session, &scratch)?;
+    let session = install(&session, &scratch)?;
     let client = session.client();
     for role in &roles {
         role.create(client)
@@ -89,7 +89,7 @@ fn half_done(what: &str) -> Error {
 }
 
 /// Resets the device to how it was sold, and waits for it to come back.
-fn erase(session: Session) -> Result<Session, Error> {
+fn erase(session: &Session) -> Result<Session, Error> {
     let before = session
         .info()
         .map_err(|cause| cause.error("say its number"))?;
@@ -123,7 +123,7 @@ fn erase(session: Session) -> Result<Session, Error> {
 }
 
 /// Replaces the password that every new device has by one that nobody knows.
-fn install(session: Session, scratch: &authentication::Key) -> Result<Session, Error> {
+fn install(session: &Session, scratch: &authentication::Key) -> Result<Session, Error> {
     session
         .client()
         .put_authentication_key(

@@ -1,5 +1,6 @@
 //! `yubihsm keys`.
 
+use core::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -52,20 +53,31 @@ fn list_at(desk: &Desk) -> Result<(), Exit> {
                 |key| format!("[cons] {}", desk.shown(id, &key)),
             ),
             asymmetric::Algorithm::EcK256 => format!("[acct] {}", compressed(&public.bytes)),
-            other => format!("[{other:?}] no key for a validator"),
+            other @ (asymmetric::Algorithm::Rsa2048
+            | asymmetric::Algorithm::Rsa3072
+            | asymmetric::Algorithm::Rsa4096
+            | asymmetric::Algorithm::EcP224
+            | asymmetric::Algorithm::EcP256
+            | asymmetric::Algorithm::EcP384
+            | asymmetric::Algorithm::EcP521
+            | asymmetric::Algorithm::EcBp256
+            | asymmetric::Algorithm::EcBp384
+            | asymmetric::Algorithm::EcBp512) => format!("[{other:?}] no key for a validator"),
         };
-        text.push_str(&format!("- 0x{id:04x}: {shown}\n"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "- 0x{id:04x}: {shown}");
         if let Ok(info) = client.get_object_info(id, object::Type::AsymmetricKey) {
-            text.push_str(&format!(
-                "   label: \"{}\"\n   may: {}; {:?}\n",
+            let _ = writeln!(
+                text,
+                "   label: \"{}\"\n   may: {}; {:?}",
                 info.label.to_string().escape_default(),
                 names(info.capabilities),
                 info.origin
-            ));
+            );
         }
         let chains = desk.chains_of(id);
         if !chains.is_empty() {
-            text.push_str(&format!("   signs for: {}\n", chains.join(", ")));
+            let _ = writeln!(text, "   signs for: {}", chains.join(", "));
         }
     }
     say(&text);
@@ -419,15 +431,12 @@ fn ed25519(bytes: &[u8]) -> Option<PublicKey> {
 /// A point of secp256k1 as chains write it: the sign of y, then x.
 fn compressed(bytes: &[u8]) -> String {
     let (x, y) = bytes.split_at(bytes.len() / 2);
-    let sign = if y.last().is_some_and(|last| last % 2 == 1) {
-        3
-    } else {
-        2
-    };
-    core::iter::once(&sign)
-        .chain(x)
-        .map(|byte: &u8| format!("{byte:02X}"))
-        .collect()
+    let is_odd = y.last().is_some_and(|last| last % 2 == 1);
+    let mut text = if is_odd { "03" } else { "02" }.to_owned();
+    for byte in x {
+        let _ = write!(text, "{byte:02X}");
+    }
+    text
 }
 
 fn label(arguments: &Arguments, default: &str) -> Result<object::Label, lexopt::Error> {

@@ -7,6 +7,7 @@ mod keys;
 mod prepare;
 mod test;
 
+use core::fmt::Write as _;
 use core::time::Duration;
 
 use yubihsm::Credentials;
@@ -266,12 +267,14 @@ fn detect(arguments: &Arguments) -> Exit {
         text.push_str("Detected USB YubiHSM devices:\n");
     }
     for device in &found {
-        text.push_str(&format!(
-            "- Serial #{} (bus {}, {})\n",
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "- Serial #{} (bus {}, {})",
             device.serial,
             device.bus,
             device.node()
-        ));
+        );
     }
     let connectors = match config_path(arguments) {
         file if file.exists() || arguments.has("config") => match read_config(arguments) {
@@ -291,10 +294,13 @@ fn detect(arguments: &Arguments) -> Exit {
     for host in connectors {
         let reach = Reach::Http { host: host.clone() };
         match greet(reach, DEADLINE) {
-            Ok(info) => text.push_str(&format!(
-                "Detected behind the connector at {host}:\n- Serial #{} (firmware {})\n",
-                info.serial, info.version
-            )),
+            Ok(info) => {
+                let _ = writeln!(
+                    text,
+                    "Detected behind the connector at {host}:\n- Serial #{} (firmware {})",
+                    info.serial, info.version
+                );
+            }
             Err(fault) => {
                 let error = fault.error();
                 complain(&format_args!("{host}: {}", error.what), &error.cure);

@@ -76,7 +76,7 @@ fn set_up(arguments: &Arguments) -> Result<(), Exit> {
     ));
     show(&phrase);
     confirm(arguments, &serial)?;
-    let written = erase_and_set_up(desk.session, &phrase, &timestamp(SystemTime::now()))
+    let written = erase_and_set_up(&desk.session, &phrase, &timestamp(SystemTime::now()))
         .map_err(|error| fail(&error))?;
     say(&format!(
         "Success: reinitialized YubiHSM (serial: {serial})\n"
@@ -110,14 +110,13 @@ fn set_up(arguments: &Arguments) -> Result<(), Exit> {
 
 /// The one question on which a device is erased.
 fn confirm(arguments: &Arguments, serial: &str) -> Result<(), Exit> {
-    let answer = match arguments.value("yes") {
-        Some(given) => given.to_string_lossy().into_owned(),
-        None => {
-            say(&format!(
-                "\nEverything in the device is lost, keys as well. To erase it, type its serial number, {serial}: "
-            ));
-            read_line().trim().to_owned()
-        }
+    let answer = if let Some(given) = arguments.value("yes") {
+        given.to_string_lossy().into_owned()
+    } else {
+        say(&format!(
+            "\nEverything in the device is lost, keys as well. To erase it, type its serial number, {serial}: "
+        ));
+        read_line().trim().to_owned()
     };
     if answer == serial {
         return Ok(());
