@@ -15,6 +15,10 @@ compile_error!("a signer needs a backend: build with --features softsign");
 
 #[cfg(feature = "device")]
 pub mod device;
+#[cfg(feature = "fortanixdsm")]
+pub mod fortanixdsm;
+#[cfg(feature = "ledger")]
+pub mod ledger;
 #[cfg(feature = "softsign")]
 mod softsign;
 #[cfg(feature = "yubihsm")]
@@ -35,6 +39,11 @@ use crate::types::{PublicKey, Signature};
 pub trait Backend: Send {
     /// The key's public half.
     fn public_key(&self) -> PublicKey;
+
+    /// Whether it signs vote extensions at all.
+    fn signs_extensions(&self) -> bool {
+        true
+    }
 
     /// Signs a committed vote or proposal. The same bytes may be asked for again.
     ///
@@ -91,6 +100,15 @@ impl Backend for Any {
             Self::Softsign(ref backend) => backend.public_key(),
             #[cfg(feature = "device")]
             Self::Device(ref backend) => backend.public_key(),
+        }
+    }
+
+    fn signs_extensions(&self) -> bool {
+        match *self {
+            #[cfg(feature = "softsign")]
+            Self::Softsign(ref backend) => backend.signs_extensions(),
+            #[cfg(feature = "device")]
+            Self::Device(ref backend) => backend.signs_extensions(),
         }
     }
 

@@ -309,6 +309,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn groups_are_skipped_however_deep() {
         let depth = 100_000;
         let message = [vec![0x1b; depth], vec![0x1c; depth]].concat();

@@ -8,6 +8,8 @@ mod exit;
 mod holder;
 mod home;
 mod hook;
+#[cfg(feature = "ledger")]
+mod ledger;
 mod manual;
 mod node;
 mod passphrase;
@@ -114,6 +116,8 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         ["state", "retire"] => state::retire(&arguments),
         #[cfg(feature = "yubihsm")]
         ["yubihsm", ..] => yubihsm::run(command.words, &arguments),
+        #[cfg(feature = "ledger")]
+        ["ledger", "init"] => ledger::init(&arguments),
         ["version"] => {
             say(&format!("{VERSION}\n"));
             Ok(Exit::Done)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Exit;
 use crate::config::{Position, Problem};
+pub(super) use crate::files::quoted;
 
 /// Prints a result. A reader that has gone away is no error of ours.
 pub(super) fn say(text: &str) {
@@ -36,17 +37,6 @@ pub(super) fn with_cause(error: &dyn core::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// A path as it can be pasted into a shell.
-pub(super) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 /// Everything that is wrong, collected before anything is done about it.

@@ -86,6 +86,7 @@ fn open(
         }
         let extensions = match chain.chain.sign_extensions {
             Some(false) => Extensions::Skip,
+            None if !chain.key.signs_extensions() => Extensions::SkipEmpty,
             Some(true) | None => Extensions::Sign,
         };
         signers.push(Arc::new(Signer::new(store, chain.key, extensions)));

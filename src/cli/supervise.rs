@@ -2,8 +2,10 @@
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
@@ -16,6 +18,8 @@ use crate::types::ChainId;
 
 /// Far more than a session's buffers and frames take.
 const STACK_LEN: usize = 512 * 1024;
+/// How long a disk or a device that hangs keeps the process from ending.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 enum News {
     Session(usize, Event),
@@ -48,8 +52,9 @@ pub(super) fn run(sessions: Vec<Session>, claims: Vec<Claim>) -> Exit {
         );
         return Exit::Failed;
     }
+    let sessions: Vec<_> = sessions.into_iter().map(Arc::new).collect();
     let mut watched: Vec<Watched> = Vec::new();
-    for (index, session) in sessions.into_iter().enumerate() {
+    for (index, session) in sessions.iter().map(Arc::clone).enumerate() {
         watched.push(Watched {
             chain: *session.chain_id(),
             life: Life::Running,
@@ -88,8 +93,26 @@ pub(super) fn run(sessions: Vec<Session>, claims: Vec<Claim>) -> Exit {
             Err(_) => break Exit::Failed,
         }
     };
+    stop(sessions);
     drop(claims);
     exit
+}
+
+/// Finishes the signatures under way and wipes the keys: the memory of a process that has ended is somebody
+/// else's. The threads go on, waiting for their nodes.
+fn stop(sessions: Vec<Arc<Session>>) {
+    let (tell, told) = channel::<()>();
+    let spawned = thread::Builder::new()
+        .name("stop".to_owned())
+        .stack_size(STACK_LEN)
+        .spawn(move || {
+            sessions.iter().for_each(|session| session.stop());
+            drop(tell);
+        });
+    if spawned.is_ok() {
+        // Nothing is ever told: the channel closes when all is done.
+        let _ = told.recv_timeout(STOP_TIMEOUT);
+    }
 }
 
 fn listen_for_signals(tell: Sender<News>) -> std::io::Result<()> {

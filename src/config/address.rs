@@ -128,7 +128,7 @@ fn refuse<T>(message: &'static str, cure: &'static str) -> Result<T, Malformed> 
     Err(Malformed { message, cure })
 }
 
-fn parse_host(text: &str) -> Result<String, Malformed> {
+pub(super) fn parse_host(text: &str) -> Result<String, Malformed> {
     if let Some(literal) = text
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
@@ -166,7 +166,7 @@ fn parse_host(text: &str) -> Result<String, Malformed> {
     Ok(text.to_owned())
 }
 
-fn parse_port(text: &str) -> Result<u16, Malformed> {
+pub(super) fn parse_port(text: &str) -> Result<u16, Malformed> {
     // `parse` alone would take a leading plus sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {

@@ -1,5 +1,6 @@
 //! What the tables say about each other: who names whom.
 
+use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::path::{Component, PathBuf};
 
@@ -24,6 +25,8 @@ pub(super) struct Links {
     state_files: Names<PathBuf>,
     key_files: Names<PathBuf>,
     identities: Names<PathBuf>,
+    /// Ledgers by the port of their emulator; on USB there is one.
+    ledgers: Names<Option<SocketAddr>>,
     /// Files of tables that could not be read whole.
     pub(super) strays: Strays,
 }
@@ -84,6 +87,10 @@ impl Links {
     pub(super) fn add_address(&mut self, addr: &Spanned<Address>) {
         let target = Spanned::new(addr.value.target(), addr.position);
         self.addresses.add(target);
+    }
+
+    pub(super) fn add_ledger(&mut self, ledger: Spanned<Option<SocketAddr>>) {
+        self.ledgers.add(ledger);
     }
 
     pub(super) fn add_state_file(&mut self, path: &Spanned<PathBuf>) {
@@ -171,6 +178,13 @@ impl Links {
                 Some(path.position),
                 format!("{shown} is the state file of another chain, at {first}"),
                 "write a `state_file` of its own for each chain".into(),
+            );
+        }
+        for (ledger, first) in self.ledgers.again() {
+            report.problem(
+                Some(ledger.position),
+                format!("the Ledger is already there, at {first}"),
+                "remove one of the two: one Ledger can be used, and for one chain".into(),
             );
         }
         self.check_names(report);

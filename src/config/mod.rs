@@ -14,6 +14,7 @@ use std::path::PathBuf;
 mod address;
 mod chain;
 mod check;
+mod endpoint;
 mod field;
 mod hook;
 mod provider;
@@ -28,11 +29,12 @@ use section::{Key, Reported, Section, Shape};
 
 pub use address::{Address, UNIX_PATH_MAX_LEN};
 pub use chain::{Chain, KeyFormat};
+pub use endpoint::Endpoint;
 pub use field::PATH_MAX_LEN;
 pub use hook::{HOOK_TIMEOUT_DEFAULT, StateHook};
 pub use provider::{
-    Adapter, ConnectorServer, DsmKey, DsmKeyName, FileFormat, Fortanixdsm, KeyType, Ledgertm,
-    Password, Secret, Softsign, Yubihsm, YubihsmKey,
+    Adapter, ApiKey, ClientCertificate, ConnectorServer, DsmKey, DsmKeyName, FileFormat,
+    Fortanixdsm, KeyType, Ledgertm, Password, Secret, Softsign, Yubihsm, YubihsmKey,
 };
 pub use template::{Draft, NETWORKS, Network, UnknownNetwork, networks, template};
 pub use validator::{TIMEOUT_DEFAULT, TIMEOUT_MAX, Validator};

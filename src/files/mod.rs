@@ -93,7 +93,7 @@ impl Error {
 impl fmt::Display for Error {
     /// One line that names the file and, where there is one, the command that cures it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = Shell(&self.path);
+        let path = quoted(&self.path);
         match &self.problem {
             Problem::System { act, .. } => write!(f, "cannot {act} {path}"),
             Problem::NotAFile => write!(f, "{path} is not a regular file"),
@@ -129,17 +129,14 @@ impl core::error::Error for Error {
 }
 
 /// A path as it can be pasted into a shell.
-struct Shell<'a>(&'a Path);
-
-impl fmt::Display for Shell<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string_lossy();
-        let plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-        if !text.is_empty() && text.chars().all(plain) {
-            f.write_str(&text)
-        } else {
-            write!(f, "'{}'", text.replace('\'', r"'\''"))
-        }
+#[must_use]
+pub fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
@@ -164,10 +161,7 @@ mod tests {
 
     #[test]
     fn quotes_a_path_that_a_shell_would_split() {
-        assert_eq!(
-            Shell(Path::new("/my keys/it's")).to_string(),
-            r"'/my keys/it'\''s'"
-        );
-        assert_eq!(Shell(Path::new("")).to_string(), "''");
+        assert_eq!(quoted(Path::new("/my keys/it's")), r"'/my keys/it'\''s'");
+        assert_eq!(quoted(Path::new("")), "''");
     }
 }

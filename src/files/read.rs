@@ -14,7 +14,7 @@ use rustix::{
 };
 use zeroize::Zeroizing;
 
-use super::{Error, Problem, Shell};
+use super::{Error, Problem, quoted};
 
 /// The most bytes read of a key or a state file. The longest that any program writes, a
 /// post-quantum `priv_validator_key.json`, has about 8 KiB.
@@ -93,14 +93,14 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Wide { path, mode } => {
-                let path = Shell(path);
+                let path = quoted(path);
                 write!(
                     f,
                     "others than its owner may use {path} (mode {mode:04o}): chmod 600 {path}"
                 )
             }
             Self::Directory { path, mode } => {
-                let path = Shell(path);
+                let path = quoted(path);
                 write!(
                     f,
                     "others than its owner may replace files in {path} (mode {mode:04o}): chmod go-w {path}"

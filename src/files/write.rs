@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Access, CWD, Mode, OFlags, RenameFlags, access, open, renameat_with},
+    fs::{Access, AtFlags, CWD, Mode, OFlags, RenameFlags, access, linkat, open, renameat_with},
     io::Errno,
     process::geteuid,
 };
@@ -59,27 +59,51 @@ pub fn replace_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error>
 
 /// Gives a file, or a symbolic link, the name `to`, and its owner alone the bits on it.
 ///
+/// It has the new name for certain before it loses the old one: without a journal, a power cut in the
+/// middle of a rename may leave neither.
+///
 /// # Errors
 ///
-/// [`Problem::Exists`] if anything has the name `to`; the system's. Nothing is ever overwritten.
+/// [`Problem::Exists`] if anything else has the name `to`; the system's. Nothing is ever overwritten.
 pub fn move_aside(path: &Path, to: &Path) -> Result<(), Error> {
-    let kind = path
+    let known = path
         .symlink_metadata()
         .map_err(Error::system(path, "examine"))?;
-    if !kind.is_file() && !kind.is_symlink() {
+    if !known.is_file() && !known.is_symlink() {
         return Err(Error::new(path, Problem::NotAFile));
     }
-    let mode = kind.permissions().mode() & 0o7777;
-    rename_new(path, to)?;
-    if kind.is_file() && mode & 0o7077 != 0 {
+    let linked = match linkat(CWD, path, CWD, to, AtFlags::empty()) {
+        Ok(()) => true,
+        // One that was cut short has linked it already.
+        Err(Errno::EXIST) if is_at(to, &known) => true,
+        Err(Errno::EXIST) => return Err(Error::new(to, Problem::Exists)),
+        // No links here, or none to a file of somebody else's.
+        Err(_) => {
+            rename_new(path, to)?;
+            false
+        }
+    };
+    let mode = known.permissions().mode() & 0o7777;
+    if known.is_file() && mode & 0o7077 != 0 {
         fs::set_permissions(to, fs::Permissions::from_mode(mode & 0o700))
             .map_err(Error::system(to, "chmod"))?;
     }
     sync_directory(to)?;
-    if directory(path) == directory(to) {
+    if linked {
+        if !is_at(path, &known) {
+            return Err(Error::new(path, Problem::Changed));
+        }
+        fs::remove_file(path).map_err(Error::system(path, "remove"))?;
+    } else if directory(path) == directory(to) {
         return Ok(());
     }
     sync_directory(path)
+}
+
+/// Whether a name, not what it leads to, is of this file.
+fn is_at(path: &Path, known: &fs::Metadata) -> bool {
+    path.symlink_metadata()
+        .is_ok_and(|named| (named.dev(), named.ino()) == (known.dev(), known.ino()))
 }
 
 /// Gives the file that `path` leads to a second name, `to`, so that it is kept when `path` is replaced.
@@ -392,6 +416,17 @@ mod tests {
         move_aside(&path, &aside).unwrap();
         assert_eq!(fs::read(&aside).unwrap(), b"old");
         assert_eq!(mode(&aside), 0o600);
+        assert_eq!(scratch.names(), ["a.key.old-0123"]);
+    }
+
+    #[test]
+    fn finishes_a_move_that_a_power_cut_stopped_between_the_two_names() {
+        let scratch = Scratch::new();
+        let path = scratch.file("a.key", b"old", 0o600);
+        let aside = scratch.path("a.key.old-0123");
+        fs::hard_link(&path, &aside).unwrap();
+        move_aside(&path, &aside).unwrap();
+        assert_eq!(fs::read(&aside).unwrap(), b"old");
         assert_eq!(scratch.names(), ["a.key.old-0123"]);
     }
 

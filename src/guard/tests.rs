@@ -145,6 +145,18 @@ fn an_imported_watermark_without_bytes_refuses_its_own_slot_only() {
 }
 
 #[test]
+fn a_position_tells_what_it_was_made_of_and_is_never_negative() {
+    let position = Position::new(7, 3, Some(Step::Prevote)).unwrap();
+    assert_eq!(
+        (position.height(), position.round(), position.step()),
+        (7, 3, Some(Step::Prevote))
+    );
+    assert_eq!(Position::new(0, 0, None), Some(Position::ZERO));
+    assert_eq!(Position::new(-1, 0, None), None);
+    assert_eq!(Position::new(0, -1, None), None);
+}
+
+#[test]
 fn a_round_in_which_nothing_is_signed_permits_its_proposal() {
     let imported = Watermark::at(Position::new(5, 2, None).unwrap());
     assert!(judge(&imported, request(5, 2, Step::Proposal, 0, 1)).is_ok());

@@ -719,6 +719,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn no_change_of_one_byte_and_no_cut_goes_wrong() {
         for text in [KEY, OTHER, NODE_KEY, SEED, PAIR] {
             let bytes = text.as_bytes();

@@ -417,6 +417,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Argon2 takes minutes under Miri")]
     fn opens_what_it_sealed_and_says_whose_it_is_before() {
         let file = file();
         assert!(Sealed::recognises(file.as_bytes()));
@@ -428,17 +429,20 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Argon2 takes minutes under Miri")]
     fn is_the_format_that_others_make_from_its_description() {
         assert_eq!(file(), FILE);
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Argon2 takes minutes under Miri")]
     fn a_file_may_be_laid_out_in_another_way() {
         let file = file().replace(['\n', ' '], "");
         assert!(Sealed::parse(file.as_bytes()).is_ok());
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Argon2 takes minutes under Miri")]
     fn tells_a_wrong_passphrase_from_damage() {
         let sealed = Sealed::parse(file().as_bytes()).unwrap();
         for wrong in ["correct horsf", "correct horse ", "c", &"c".repeat(1024)] {
@@ -448,6 +452,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Argon2 takes minutes under Miri")]
     fn every_changed_byte_and_every_cut_is_damage_or_changes_nothing() {
         let file = file();
         for at in 0..file.len() {
@@ -472,6 +477,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Argon2 takes minutes under Miri")]
     fn work_is_bounded_before_it_is_done() {
         for log_m in [0, 1, 9, 19, 20, 31, 63, 255] {
             let file = forged(|sealed| sealed.work = Work(log_m));
@@ -485,6 +491,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Argon2 takes minutes under Miri")]
     fn another_public_key_does_not_open() {
         let file = forged(|sealed| sealed.public_key = PublicKey([9; 32]));
         let sealed = Sealed::parse(file.as_bytes()).unwrap();
@@ -511,6 +518,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Argon2 takes minutes under Miri")]
     fn no_file_holds_the_seed() {
         assert!(!file().contains(&base64(key().seed())[..20]));
     }

@@ -1,5 +1,6 @@
 //! Dialling a node, and the handshake.
 
+use core::ops::Deref;
 use core::time::Duration;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -25,14 +26,14 @@ use crate::types::NodeId;
 /// Connects to a node, and shakes hands where the address is `tcp://`.
 ///
 /// `timeout` is the longest silence to put up with; it is raised to [`MIN_SILENCE`]. `identity` proves
-/// who we are over `tcp://` and is not used over `unix://`.
+/// who we are over `tcp://`, is asked for when it is about to sign, and not at all over `unix://`.
 ///
 /// # Errors
 ///
 /// See [`Error`]; nothing is left open.
-pub fn dial(
+pub fn dial<K: Deref<Target = SigningKey>>(
     address: &Address,
-    identity: Option<&SigningKey>,
+    identity: impl FnOnce() -> Option<K>,
     timeout: Duration,
 ) -> Result<Link, Error> {
     let silence = timeout.max(MIN_SILENCE);
@@ -44,12 +45,6 @@ pub fn dial(
         } => {
             let stream = connect_tcp(host, *port)?;
             stream.set_nodelay(true).map_err(Error::Io)?;
-            let identity = identity.ok_or_else(|| {
-                Error::Io(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "no identity key",
-                ))
-            })?;
             shake_hands(Socket::Tcp(stream), identity, *peer_id, silence)?
         }
         Address::Unix(path) => Link {
@@ -92,9 +87,9 @@ fn connect_unix(path: &Path) -> io::Result<UnixStream> {
     Ok(UnixStream::from(socket))
 }
 
-fn shake_hands(
+fn shake_hands<K: Deref<Target = SigningKey>>(
     socket: Socket,
-    identity: &SigningKey,
+    identity: impl FnOnce() -> Option<K>,
     pinned: Option<NodeId>,
     silence: Duration,
 ) -> Result<Link, Error> {
@@ -110,7 +105,10 @@ fn shake_hands(
     write_all(&socket, hello.message())?;
     let mut answer = [0; HELLO_LEN];
     clock.read_exact(&socket, &mut answer)?;
-    let greeted = hello.receive(&answer, identity).map_err(Error::Secret)?;
+    let greeted = match identity() {
+        Some(identity) => hello.receive(&answer, &identity).map_err(Error::Secret)?,
+        None => return Err(Error::Io(io::Error::other("no identity key"))),
+    };
 
     write_all(&socket, greeted.frame())?;
     let mut frame = [0; FRAME_LEN];

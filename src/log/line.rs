@@ -92,6 +92,12 @@ impl Line {
 
 impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly all of it, at once.
+        let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if is_plain && self.len.saturating_add(text.len()) <= LINE_MAX_LEN - RESERVED_LEN {
+            self.push(text.as_bytes());
+            return Ok(());
+        }
         for char in text.chars() {
             if !is_hidden(char) {
                 self.push_char(char)?;

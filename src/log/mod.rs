@@ -16,7 +16,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use rustix::io::{Errno, write};
 
 use line::{Colour, Line};
@@ -55,7 +55,12 @@ static COLOURED: Printer = Printer(Colour::On);
 
 impl Log for Printer {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        // It shows every frame, and calls that information.
+        let is_talk = metadata.target().starts_with("ledger_transport_hid");
+        let level = metadata
+            .level()
+            .max(if is_talk { Level::Debug } else { Level::Error });
+        level <= log::max_level()
     }
 
     fn log(&self, record: &Record<'_>) {

@@ -182,6 +182,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn opens_what_was_sealed_at_every_length() {
         let (mut seal, mut open) = (Seal::new(&KEY), Open::new(&KEY));
         let data: Vec<u8> = (0..=250).cycle().take(DATA_LEN).collect();
@@ -202,6 +203,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn refuses_a_frame_with_any_bit_flipped() {
         let mut sealed = [0; FRAME_LEN];
         Seal::new(&KEY).seal(b"data", &mut sealed).unwrap();
@@ -259,6 +261,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn survives_hostile_frames() {
         let mut random = Xorshift(0x5eed);
         for case in 0..10_000_u64 {

@@ -241,6 +241,7 @@ pub(super) mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn a_flipped_bit_in_a_hello_authenticates_nobody() {
         for bit in 0..HELLO_LEN * 8 {
             let mut hello = *ALICE.hello().message();
@@ -265,6 +266,7 @@ pub(super) mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn a_flipped_bit_in_the_first_frame_authenticates_nobody() {
         let sealed = *BOB.greeted(&ALICE.hello()).unwrap().frame();
         for at in 0..FRAME_LEN {
@@ -276,6 +278,7 @@ pub(super) mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn a_flipped_bit_in_an_auth_message_authenticates_nobody() {
         let auth = bobs_auth();
         for bit in 0..auth.len() * 8 {
@@ -297,6 +300,7 @@ pub(super) mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn a_man_in_the_middle_cannot_pass_an_identity_on() {
         let mallory = || Hello::new([66; 32].into());
         let (alice, bob) = (ALICE.greeted(&mallory()), BOB.greeted(&mallory()));
@@ -318,6 +322,7 @@ pub(super) mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn survives_hostile_messages() {
         let mut random = Xorshift(0x5eed);
         for _ in 0..2_000 {

@@ -293,6 +293,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes under Miri")]
     fn every_vector_ends_as_it_says() {
         let vectors = vectors();
         assert_eq!(vectors.len(), 64);

@@ -7,7 +7,7 @@ mod backoff;
 mod failures;
 
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -27,6 +27,8 @@ use crate::wire;
 pub struct Session<B = Any> {
     signer: Arc<Signer<B>>,
     terms: Terms,
+    /// Taken out of the terms, so that it can be dropped while the session runs.
+    identity: Mutex<Option<Arc<SigningKey>>>,
     label: String,
 }
 
@@ -64,11 +66,13 @@ pub enum Event {
 
 impl<B: Backend> Session<B> {
     /// Puts a connection's terms and its chain's signer together.
-    pub fn new(signer: Arc<Signer<B>>, terms: Terms) -> Self {
+    pub fn new(signer: Arc<Signer<B>>, mut terms: Terms) -> Self {
+        let identity = Mutex::new(terms.identity.take());
         let label = format!("{}@{}", signer.chain_id(), terms.address);
         Self {
             signer,
             terms,
+            identity,
             label,
         }
     }
@@ -77,6 +81,18 @@ impl<B: Backend> Session<B> {
     #[must_use]
     pub fn chain_id(&self) -> &ChainId {
         self.signer.chain_id()
+    }
+
+    /// Drops the keys of this session and of its chain, which wipes them. [`Session::run`] goes on, and
+    /// neither signs nor shakes hands any more.
+    pub fn stop(&self) {
+        self.signer.stop();
+        drop(self.held_identity().take());
+    }
+
+    fn held_identity(&self) -> MutexGuard<'_, Option<Arc<SigningKey>>> {
+        // Nobody leaves it half changed.
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves the node until `reconnect = false` ends it. `tell` hears of every [`Event`] once.
@@ -116,9 +132,10 @@ struct Course<'a, B, T> {
 impl<B: Backend, T: Fn(Event)> Course<'_, B, T> {
     /// One link from dial to end. `Some`: it was the only one that is wanted.
     fn dial_and_serve(&mut self) -> Option<End> {
-        let terms = &self.session.terms;
-        let (error, was_link) = match dial(&terms.address, terms.identity.as_deref(), terms.timeout)
-        {
+        let Session { terms, .. } = self.session;
+        // Held for no longer than it takes to sign with it.
+        let identity = || self.session.held_identity().clone();
+        let (error, was_link) = match dial(&terms.address, identity, terms.timeout) {
             Ok(mut link) => {
                 self.say_connected(&link);
                 (self.serve(&mut link), true)

@@ -6,7 +6,7 @@
 mod refusal;
 
 use core::fmt::Write as _;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 pub use refusal::Refusal;
 
@@ -22,6 +22,8 @@ use crate::wire::{self, Request, Response};
 pub enum Extensions {
     /// Signs them, empty ones included: what nodes of v0.38 and later need.
     Sign,
+    /// Signs them, but leaves empty ones unsigned: of a backend that signs none.
+    SkipEmpty,
     /// Leaves them unsigned.
     Skip,
 }
@@ -31,7 +33,8 @@ pub struct Signer<B = Any> {
     chain_id: ChainId,
     public_key: PublicKey,
     extensions: Extensions,
-    turn: Mutex<Turn<B>>,
+    /// `None` once it was stopped.
+    turn: Mutex<Option<Turn<B>>>,
 }
 
 /// What only one request at a time may touch.
@@ -63,6 +66,16 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
+impl Extensions {
+    const fn include(self, extension: &[u8]) -> bool {
+        match self {
+            Self::Sign => true,
+            Self::SkipEmpty => !extension.is_empty(),
+            Self::Skip => false,
+        }
+    }
+}
+
 impl<B: Backend> Signer<B> {
     /// Puts a chain's open state and its key together. The store must have been made for this key.
     pub fn new(store: Store, backend: B, extensions: Extensions) -> Self {
@@ -70,12 +83,12 @@ impl<B: Backend> Signer<B> {
             chain_id: *store.chain_id(),
             public_key: *store.public_key(),
             extensions,
-            turn: Mutex::new(Turn {
+            turn: Mutex::new(Some(Turn {
                 store,
                 backend,
                 last: None,
                 extension: Vec::new(),
-            }),
+            })),
         }
     }
 
@@ -91,9 +104,17 @@ impl<B: Backend> Signer<B> {
 
     /// Whether the chain's state can no longer be written, so that it signs no more.
     pub fn is_poisoned(&self) -> bool {
-        self.turn
-            .lock()
-            .map_or(true, |turn| turn.store.is_poisoned())
+        self.turn.lock().map_or(true, |turn| {
+            turn.as_ref().is_some_and(|turn| turn.store.is_poisoned())
+        })
+    }
+
+    /// Ends the chain: waits for the signature under way, closes the state and drops the key, which wipes
+    /// it. What is asked for afterwards is refused.
+    pub fn stop(&self) {
+        // A thread that ended in the middle of a signature has left the key behind.
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        *turn = None;
     }
 
     /// Follows the node's own state file for as long as the node may still be signing by itself.
@@ -103,7 +124,7 @@ impl<B: Backend> Signer<B> {
     /// See [`Store::refresh`].
     pub fn refresh(&self) -> Result<bool, RefreshError> {
         match self.turn.lock() {
-            Ok(mut turn) => turn.store.refresh(),
+            Ok(mut turn) => turn.as_mut().map_or(Ok(false), |turn| turn.store.refresh()),
             Err(_) => Ok(false),
         }
     }
@@ -195,7 +216,8 @@ impl<B: Backend> Signer<B> {
             return Err(Refusal::UnexpectedExtension);
         }
         let sign_bytes = SignBytes::vote(&self.chain_id, &vote);
-        let extension = extension.filter(|_| extended && self.extensions == Extensions::Sign);
+        let extension =
+            extension.filter(|extension| extended && self.extensions.include(extension));
         self.sign(&sign_bytes, extension)
     }
 
@@ -222,7 +244,7 @@ impl<B: Backend> Signer<B> {
     /// The critical section. Nothing that may take long but the disk and the device is in it.
     fn sign(&self, request: &SignBytes, extension: Option<&[u8]>) -> Result<Signed, Refusal> {
         let mut turn = self.turn.lock().map_err(|_| Refusal::Broken)?;
-        let turn = &mut *turn;
+        let turn = turn.as_mut().ok_or(Refusal::Stopped)?;
         // Does nothing once a first slot was signed.
         let _ = turn.store.refresh().map_err(Refusal::Refresh)?;
         let (committed, repeated) = match turn.store.judge(*request).map_err(Refusal::Guard)? {

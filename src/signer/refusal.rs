@@ -33,6 +33,8 @@ pub enum Refusal {
     RawBytes,
     /// A thread ended in the middle of a signature.
     Broken,
+    /// The process is about to end.
+    Stopped,
 }
 
 impl Refusal {
@@ -50,7 +52,8 @@ impl Refusal {
             | Self::Refresh(_)
             | Self::Backend(_)
             | Self::RawBytes
-            | Self::Broken => 0,
+            | Self::Broken
+            | Self::Stopped => 0,
         }
     }
 }
@@ -82,6 +85,7 @@ impl fmt::Display for Refusal {
                 f.write_str("signing raw bytes is off: it could be used to sign a vote")
             }
             Self::Broken => f.write_str("this chain has failed and signs no more until a restart"),
+            Self::Stopped => f.write_str("this signer was asked to stop"),
         }
     }
 }

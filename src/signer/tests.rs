@@ -1,4 +1,5 @@
 use core::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -66,7 +67,10 @@ impl World {
     }
 
     fn with(extensions: Extensions) -> Self {
-        let scratch = Scratch::new();
+        Self::begun(Scratch::new(), extensions, None)
+    }
+
+    fn begun(scratch: Scratch, extensions: Extensions, origin: Option<PathBuf>) -> Self {
         let Ok(Found::Missing(vacant)) =
             find(&scratch.path("state.json"), &chain(), &key().public_key())
         else {
@@ -74,7 +78,7 @@ impl World {
         };
         let initial = Initial {
             watermark: Watermark::ZERO,
-            origin: None,
+            origin,
         };
         let store = vacant.create(&initial).unwrap();
         let (signed, failures) = (Arc::default(), Arc::default());
@@ -204,9 +208,31 @@ fn without_extensions_the_vote_alone_is_signed() {
 }
 
 #[test]
+fn without_empty_extensions_others_are_asked_for() {
+    let world = World::with(Extensions::SkipEmpty);
+    for (height, extension) in [(1, &b""[..]), (2, b"data")] {
+        let (outcome, reply) = world.answer(&precommit(height, 0, 100, extension));
+        assert!(matches!(outcome, Outcome::Signed(_)));
+        let mut bytes = Vec::new();
+        crate::canon::extension(
+            &mut bytes,
+            &chain(),
+            Height::new(height).unwrap(),
+            types::Round::ZERO,
+            extension,
+        );
+        assert_eq!(
+            contains_signature_over(&bytes, &reply),
+            !extension.is_empty()
+        );
+    }
+}
+
+#[test]
 fn a_state_that_cannot_be_written_ends_the_chain() {
     let world = World::new();
     let _ = world.answer(&precommit(1, 0, 100, b""));
+    assert!(!world.signer.is_poisoned());
     std::fs::remove_file(world.scratch.path("state.json")).unwrap();
     let before = world.signed.load(Ordering::SeqCst);
     for height in 2..4 {
@@ -219,6 +245,167 @@ fn a_state_that_cannot_be_written_ends_the_chain() {
         before,
         "signed without a record"
     );
+}
+
+#[test]
+fn a_signer_that_was_stopped_takes_no_slot_and_lets_go_of_its_state() {
+    let world = World::new();
+    let _ = world.answer(&precommit(1, 0, 100, b""));
+    world.signer.stop();
+    let (outcome, _) = world.answer(&precommit(2, 0, 100, b""));
+    assert!(matches!(outcome, Outcome::Refused(Refusal::Stopped)));
+    assert!(!world.signer.is_poisoned());
+    let path = world.scratch.path("state.json");
+    let Ok(Found::Ours(ready)) = find(&path, &chain(), &key().public_key()) else {
+        panic!("the state is held still");
+    };
+    assert_eq!(ready.watermark().position().height(), 1);
+}
+
+#[test]
+fn only_a_precommit_for_a_block_may_carry_an_extension() {
+    // The step as the wire counts it, whether it is for a block, and the extension.
+    for (kind, for_block, extension, signed) in [
+        (1, true, &b""[..], true),
+        (1, false, b"", true),
+        (2, true, b"", true),
+        (2, true, b"data", true),
+        (2, false, b"", true),
+        (1, true, b"data", false),
+        (1, false, b"data", false),
+        (2, false, b"data", false),
+    ] {
+        let Request::SignVote { mut vote, .. } = precommit(1, 0, 100, b"") else {
+            unreachable!()
+        };
+        vote.kind = kind;
+        vote.extension = extension;
+        if !for_block {
+            vote.block_id = crate::canon::parts::BlockId::default();
+        }
+        let (outcome, _) = World::new().answer(&Request::SignVote {
+            vote,
+            chain_id: b"signer-1",
+            skip_extension_signing: false,
+        });
+        let right = match outcome {
+            Outcome::Signed(_) => signed,
+            Outcome::Refused(Refusal::UnexpectedExtension) => !signed,
+            _ => false,
+        };
+        assert!(
+            right,
+            "kind {kind}, for a block: {for_block}, {extension:?}"
+        );
+    }
+}
+
+/// Monitoring of tmkms looks for code 2.
+#[test]
+fn only_a_double_sign_has_code_2() {
+    let world = World::new();
+    let _ = world.answer(&precommit(5, 0, 100, b""));
+    world.failures.store(1, Ordering::SeqCst);
+    for (request, code, text) in [
+        (
+            precommit(5, 1, 100, b""),
+            2,
+            "double signing requested at height: 5",
+        ),
+        (precommit(4, 0, 100, b""), 0, "height regression"),
+        (precommit(0, 0, 100, b""), 0, "height"),
+        (
+            Request::PubKey {
+                chain_id: b"signer-2",
+            },
+            0,
+            "serves chain signer-1",
+        ),
+        (Request::RawBytes, 0, "signing raw bytes is off"),
+        // The device fails once, and the refusals above never reach it.
+        (precommit(6, 0, 100, b""), 0, "the device is unplugged"),
+    ] {
+        let (outcome, _) = world.answer(&request);
+        let Outcome::Refused(refusal) = outcome else {
+            panic!("{text}: not refused");
+        };
+        assert_eq!(refusal.code(), code, "{text}");
+        assert!(refusal.to_string().contains(text), "{refusal}");
+    }
+}
+
+#[test]
+fn nothing_is_signed_for_another_chain() {
+    let world = World::new();
+    let Request::SignVote { vote, .. } = precommit(1, 0, 100, b"") else {
+        unreachable!()
+    };
+    let proposal = wire::Proposal {
+        kind: 32,
+        height: 1,
+        pol_round: -1,
+        block_id: vote.block_id,
+        ..wire::Proposal::default()
+    };
+    for chain_id in [&b"signer-2"[..], b"signer-", b"signer-11", b""] {
+        let requests = [
+            Request::SignVote {
+                vote,
+                chain_id,
+                skip_extension_signing: false,
+            },
+            Request::SignProposal { proposal, chain_id },
+        ];
+        for request in requests {
+            let (outcome, _) = world.answer(&request);
+            assert!(
+                matches!(outcome, Outcome::Refused(Refusal::OtherChain(ours)) if ours == chain()),
+                "{chain_id:?}"
+            );
+        }
+    }
+    assert_eq!(world.signed.load(Ordering::SeqCst), 0);
+    let (outcome, _) = world.answer(&Request::SignProposal {
+        proposal,
+        chain_id: b"signer-1",
+    });
+    assert!(matches!(outcome, Outcome::Signed(_)));
+}
+
+#[test]
+fn the_key_is_told_to_nodes_of_this_chain_and_to_those_that_name_none() {
+    let world = World::new();
+    for (chain_id, told) in [(&b"signer-1"[..], true), (b"", true), (b"signer-2", false)] {
+        let (outcome, reply) = world.answer(&Request::PubKey { chain_id });
+        let right = match outcome {
+            Outcome::Served => told,
+            Outcome::Refused(Refusal::OtherChain(ours)) => !told && ours == chain(),
+            _ => false,
+        };
+        assert!(right, "{chain_id:?}");
+        let key = key().public_key().0;
+        assert_eq!(reply.windows(32).any(|window| window == key), told);
+    }
+}
+
+#[test]
+fn a_signer_follows_the_nodes_own_file_until_it_signs() {
+    let scratch = Scratch::new();
+    let origin = scratch.path("priv_validator_state.json");
+    let signed_by_the_node = |height| {
+        let text = format!(r#"{{"height": "{height}", "round": 0, "step": 3}}"#);
+        std::fs::write(&origin, text).unwrap();
+    };
+    let world = World::begun(scratch, Extensions::Sign, Some(origin.clone()));
+    assert!(!world.signer.refresh().unwrap(), "there is no file");
+    signed_by_the_node(5);
+    assert!(world.signer.refresh().unwrap());
+    assert!(!world.signer.refresh().unwrap(), "the same is not higher");
+    let (outcome, _) = world.answer(&precommit(5, 0, 100, b""));
+    assert!(matches!(outcome, Outcome::Refused(Refusal::Guard(_))));
+    std::fs::write(&origin, "{").unwrap();
+    let (outcome, _) = world.answer(&precommit(6, 0, 100, b""));
+    assert!(matches!(outcome, Outcome::Refused(Refusal::Refresh(_))));
 }
 
 #[test]

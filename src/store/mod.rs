@@ -28,6 +28,9 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+use rustix::io::Errno;
+
 pub use exclusive::{Claim, ClaimError, is_in_use};
 pub use open::{
     Adopted, Convertible, Found, Initial, OpenError, Ready, Snapshot, Vacant, find, peek,
@@ -238,17 +241,28 @@ impl Store {
 
     /// A file that was deleted, replaced or cut short would take our records with it. An inode that is
     /// held open cannot be given to another file, so its number tells.
+    ///
+    /// The times are not asked for: a kernel that has handed one out gives the next write a new one, and
+    /// that is the inode written at every commit where there is no journal.
     fn check_path(&self) -> Result<(), Error> {
-        match std::fs::metadata(&self.path) {
-            Ok(named)
-                if (named.dev(), named.ino()) == self.inode
-                    && named.len() == record::FILE_LEN_U64 =>
-            {
-                Ok(())
+        let wanted = StatxFlags::INO | StatxFlags::SIZE;
+        let (inode, len) = match statx(CWD, &self.path, AtFlags::empty(), wanted) {
+            Ok(named) if StatxFlags::from_bits_retain(named.stx_mask).contains(wanted) => {
+                let device = makedev(named.stx_dev_major, named.stx_dev_minor);
+                ((device, named.stx_ino), named.stx_size)
             }
-            Ok(_) => Err(Error::Moved),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::Moved),
-            Err(error) => Err(Error::Io(error)),
+            Err(Errno::NOENT) => return Err(Error::Moved),
+            // Kernels before 4.11, and sandboxes that do not know the call.
+            Ok(_) | Err(_) => match std::fs::metadata(&self.path) {
+                Ok(named) => ((named.dev(), named.ino()), named.len()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::Moved),
+                Err(error) => return Err(Error::Io(error)),
+            },
+        };
+        if inode == self.inode && len == record::FILE_LEN_U64 {
+            Ok(())
+        } else {
+            Err(Error::Moved)
         }
     }
 }

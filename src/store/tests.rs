@@ -107,6 +107,60 @@ fn a_permit_for_another_watermark_commits_nothing() {
 }
 
 #[test]
+fn a_replay_for_another_watermark_recalls_nothing() {
+    let scratch = Scratch::new();
+    let mut store = create(&scratch.path("state.json"), Watermark::ZERO, None);
+    let _ = commit(&mut store, precommit(5, Some(1), 0)).unwrap();
+    let Ok(Verdict::Replay(early)) = store.judge(precommit(5, Some(1), 9)) else {
+        panic!("no replay");
+    };
+    let _ = commit(&mut store, precommit(6, Some(2), 0)).unwrap();
+    assert!(matches!(store.recall(&early), Err(Error::Stale)));
+    assert!(!store.is_poisoned());
+}
+
+#[test]
+fn a_path_that_cannot_be_looked_at_poisons_the_store_and_says_why() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("folder");
+    fs::create_dir(&folder).unwrap();
+    let mut store = create(&folder.join("state.json"), Watermark::ZERO, None);
+    fs::rename(&folder, scratch.path("elsewhere")).unwrap();
+    fs::write(&folder, "a file where the folder was").unwrap();
+    let Err(error) = commit(&mut store, precommit(1, Some(1), 0)) else {
+        panic!("committed to a file that has no name");
+    };
+    assert!(matches!(&error, Error::Io(cause) if cause.kind() == io::ErrorKind::NotADirectory));
+    assert!(store.is_poisoned());
+}
+
+#[test]
+fn each_failure_has_a_sentence_and_what_the_system_said_its_cause() {
+    use std::error::Error as _;
+    let system = || io::Error::other("the disk is on fire");
+    for (error, text, cause) in [
+        (
+            Error::Io(system()),
+            "could not be written",
+            Some("the disk is on fire"),
+        ),
+        (Error::Moved, "deleted, replaced or cut short", None),
+        (Error::Poisoned, "until a restart", None),
+        (Error::Stale, "between judging and committing", None),
+    ] {
+        assert!(error.to_string().contains(text), "{error}");
+        let said = error.source().map(ToString::to_string);
+        assert_eq!(said.as_deref(), cause, "{error}");
+        let refresh = RefreshError::Store(error);
+        assert!(refresh.to_string().contains(text), "{refresh}");
+        assert!(refresh.source().unwrap().to_string().contains(text));
+    }
+    let origin = RefreshError::Origin(OriginError::OtherKey);
+    let cause = origin.source().unwrap().to_string();
+    assert_eq!(origin.to_string(), format!("the node's own state: {cause}"));
+}
+
+#[test]
 fn a_state_that_is_held_is_locked_under_every_name() {
     let scratch = Scratch::new();
     let path = scratch.path("state.json");
@@ -152,6 +206,7 @@ fn a_file_that_is_taken_away_poisons_the_store_before_it_signs() {
         let path = scratch.path("state.json");
         let mut store = create(&path, Watermark::ZERO, None);
         let _ = commit(&mut store, precommit(1, Some(1), 0)).unwrap();
+        assert!(!store.is_poisoned(), "{name}");
         trouble(&path);
         assert!(
             matches!(

@@ -75,6 +75,23 @@ mod tests {
     use crate::wire::BadValue;
 
     #[test]
+    fn an_error_names_what_came_and_its_cause() {
+        for (error, text) in [
+            (DecodeError::Prefix, "no valid message length"),
+            (DecodeError::TooLong { len: 70_000 }, "70000 bytes"),
+            (DecodeError::Empty, "an empty message"),
+            (DecodeError::Reply { tag: 4 }, "a reply (tag 4)"),
+            (DecodeError::Unknown { tag: 99 }, "(tag 99)"),
+            (Malformed::Truncated.into(), "not valid protobuf"),
+        ] {
+            assert!(error.to_string().contains(text), "{error}");
+            let cause = core::error::Error::source(&error).map(ToString::to_string);
+            let malformed = matches!(error, DecodeError::Malformed(_));
+            assert_eq!(cause, malformed.then(|| Malformed::Truncated.to_string()));
+        }
+    }
+
+    #[test]
     fn errors_stay_small() {
         assert!(size_of::<DecodeError>() <= 32);
         assert!(size_of::<BadValue>() <= 32);

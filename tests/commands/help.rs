@@ -138,21 +138,27 @@ fn a_command_line_that_is_none_is_a_usage_error_and_says_where_help_is() {
             &["state", "init", "-H", "1", "--step", "x"],
             "a step is none, proposal",
         ),
-        if cfg!(feature = "yubihsm") {
-            (&["yubihsm", "bogus"], "no command `tmkms yubihsm bogus`")
-        } else {
-            (
-                &["yubihsm", "detect"],
-                "built without the backend for yubihsm",
-            )
-        },
-        (&["ledger", "init"], "built without the backend for ledger"),
     ] {
         let ran = place.run(args).exits(2);
         assert!(ran.problem().message.contains(message), "{args:?}: {ran}");
         assert_eq!(ran.out, "", "{args:?}");
     }
     assert_eq!(place.listing(), before);
+}
+
+#[test]
+fn the_commands_of_a_backend_that_is_not_compiled_in() {
+    let place = Place::new("help-absent");
+    for (args, feature, is_in) in [
+        (["yubihsm", "detect"], "yubihsm", cfg!(feature = "yubihsm")),
+        (["ledger", "init"], "ledger", cfg!(feature = "ledger")),
+    ] {
+        if !is_in {
+            let problem = place.run(&args).exits(2).problem();
+            let message = format!("built without the backend for {feature}");
+            assert!(problem.message.contains(&message), "{problem:?}");
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `make demo`: the real program with a stand-in validator, from an empty directory to a refused double sign.
 //!
 //! Everything that is printed as done was checked; the first thing that is not as claimed ends it with
-//! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it.
+//! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it; `DSM=PATH` has the key
+//! in the stand-in for Fortanix DSM that is there.
 
+mod dsm;
 #[path = "../validator/mod.rs"]
 mod validator;
 
@@ -88,8 +90,18 @@ impl Demo {
             &addr,
             text(&self.home)?,
         ])?;
-        let printed = self.command(&["softsign", "keygen", text(&key)?])?;
-        self.command(&["check", "-c", text(&config)?])?;
+        let service = std::env::var_os("DSM");
+        let service = service.map(|program| dsm::serve(program.as_ref(), &self.home, CHAIN));
+        let service = service.transpose()?;
+        let printed = if service.is_some() {
+            println!("  (the provider is now the stand-in for Fortanix DSM, and the key is in it)");
+            self.command(&["state", "init", "-c", text(&config)?, CHAIN])?;
+            self.command(&["check", "-c", text(&config)?])?
+        } else {
+            let printed = self.command(&["softsign", "keygen", text(&key)?])?;
+            self.command(&["check", "-c", text(&config)?])?;
+            printed
+        };
 
         title("The signer dials its node, which listens as priv_validator_laddr does");
         let mut signer = self.start()?;

@@ -1,7 +1,11 @@
 //! Power cuts: the real program is traced, and every state that a cut at any of its calls could leave on
-//! a disk is built and loaded. It always loads, and never below anything that was answered.
+//! a disk is built and loaded. It always loads, and never below anything that was answered; no key is lost,
+//! and none begins twice.
 
-use std::collections::HashMap;
+mod bench;
+mod commands;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,74 +13,79 @@ use std::time::Duration;
 use ct_codecs::{Base64, Encoder, Hex};
 use sha2::{Digest, Sha256};
 use tmkms::guard::Position;
-use tmkms::store::{Found, find};
 use tmkms::types::Step;
 
-use super::disk::{Disk, SECTOR};
-use super::ground::{Ground, Node, Outcome, PATIENCE, Rng, SEED, chain_id, key, public_key};
+use super::disk::{Cut, Disk, SECTOR};
+use super::ground::{Ground, Node, Outcome, PATIENCE, Rng, SEED, key, public_key};
 use super::trace::{self, Event};
 use super::validator::{Block, Connection, ProposalRequest, Reply, VoteRequest};
+use bench::{Bench, Layout, Loaded, load};
 
 const CHAIN: &str = "cuts-1";
-/// States per name and cut that are built if there are more.
-const STATES_MAX: usize = 4096;
-/// Cuts of a whole directory after which a command is run once more.
-const AGAIN: u64 = 40;
+/// States that are built at one moment of a trace with a fault in it.
+const PLANTED_LIMIT: usize = 512;
 
 pub fn run(ground: &Ground) -> Outcome {
     let commits = ground.count(1_000);
-    let mut proof = Cuts::new(ground)?;
+    let mut proof = Cuts::new(ground, commits)?;
     proof.signing(commits)?;
-    proof.killed_before_the_flush()?;
-    proof.create()?;
-    proof.raise()?;
-    proof.adopt()?;
-    proof.adopt_at_start()?;
-    proof.repair()?;
-    proof.begin_with_a_new_key()?;
-    proof.begin_with_an_imported_key()?;
+    proof.say("the commits");
+    for killed in (2..=commits).step_by(50) {
+        proof.killed_before_the_flush(killed)?;
+    }
+    proof.say("a kill between write and flush");
+    let starts = proof.starts()?;
+    proof.say("the first starts");
+    let commands = proof.commands()?;
+    proof.say("the commands");
+    let whole = proof.bench.count(|_| true);
+    let missing = proof.bench.count(|state| state == Loaded::Missing);
+    let refused = proof.bench.count(|state| state == Loaded::Refused);
+    let torn = proof.bench.torn();
     ground.say(&format!(
-        "{} distinct states after power cuts in {commits} commits and 8 commands, {} cuts: all loaded, none too low; \
-         {} commands finished what a cut had stopped; {} faults planted in the traces, all caught (seed {})",
-        proof.loaded.len(),
+        "{} distinct disks after power cuts in {commits} commits, {starts} first starts and {commands} commands, {} cuts: \
+         {whole} with any sectors and names of what was not flushed, {torn} torn inside a sector",
+        whole + torn,
         proof.moments,
-        proof.finished,
-        proof.caught,
-        ground.seed,
+    ));
+    ground.say(&format!(
+        "of the {whole}: {} loaded, never below what was answered; {} without a state, where none was promised yet (in {} of them \
+         one was made over what lay there); {refused} refused, where the state was damaged before; of the {torn}: all refused",
+        whole - missing - refused,
+        missing,
+        proof.bench.made,
+    ));
+    ground.say(&format!(
+        "no key lost, none begins twice; {} commands run again after a cut, each done or refused without loss; {} faults planted in \
+         the traces, all caught (seed {})",
+        proof.again, proof.caught, ground.seed,
     ));
     Ok(())
 }
 
-/// What a state says when it is loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Loaded {
-    Missing,
-    At(Position),
-    Refused,
+/// What a disk may say, given what the program has said.
+trait Rule {
+    fn hear(&mut self, said: &[u8]);
+    fn admits(&self, cut: &Cut, loaded: Loaded) -> Result<(), String>;
 }
 
-/// What a state may be after a cut at some moment.
+/// A signer: what was answered holds.
 #[derive(Debug, Clone, Copy)]
-struct Floor {
+struct Signs {
     at_least: Position,
-    may_be_missing: bool,
-    may_be_refused: bool,
 }
 
-impl Floor {
-    fn present(at_least: Position) -> Self {
-        Self {
-            at_least,
-            may_be_missing: false,
-            may_be_refused: false,
+impl Rule for Signs {
+    fn hear(&mut self, said: &[u8]) {
+        if let Some(position) = reply_position(said) {
+            self.at_least = self.at_least.max(position);
         }
     }
 
-    fn admits(&self, loaded: Loaded) -> bool {
+    fn admits(&self, _: &Cut, loaded: Loaded) -> Result<(), String> {
         match loaded {
-            Loaded::Missing => self.may_be_missing,
-            Loaded::Refused => self.may_be_refused,
-            Loaded::At(position) => position >= self.at_least,
+            Loaded::At(found) | Loaded::Begins(found) if found >= self.at_least => Ok(()),
+            other => Err(format!("{other:?}, but {} was answered", self.at_least)),
         }
     }
 }
@@ -84,35 +93,36 @@ impl Floor {
 struct Cuts<'a> {
     ground: &'a Ground,
     rng: Rng,
-    /// Where states are put to be loaded.
-    bench: PathBuf,
-    loaded: HashMap<[u8; 32], Loaded>,
+    bench: Bench,
+    /// States that are built at one moment, if there are more.
+    limit: usize,
+    /// Cuts after which a command is run once more.
+    again_each: u64,
     moments: u64,
-    finished: u64,
+    again: u64,
     caught: u32,
 }
 
-/// What `walk` needs to know of a run.
-struct Story<'a> {
-    state: &'a Path,
-    /// If the state is missing, this must be there: the mark with which it begins.
-    or_else: Option<&'a Path>,
-    floor: Floor,
-    /// What something that the program says has promised.
-    promise: &'a dyn Fn(&[u8]) -> Option<Position>,
-}
-
 impl<'a> Cuts<'a> {
-    fn new(ground: &'a Ground) -> Result<Self, Box<dyn std::error::Error>> {
+    fn new(ground: &'a Ground, commits: u64) -> Result<Self, Box<dyn std::error::Error>> {
         Ok(Self {
             ground,
             rng: ground.rng(),
-            bench: ground.in_memory("bench")?.join("state.json"),
-            loaded: HashMap::new(),
+            bench: Bench::new(ground.in_memory("bench")?),
+            limit: usize::try_from(commits)? * 80,
+            again_each: commits.min(40),
             moments: 0,
-            finished: 0,
+            again: 0,
             caught: 0,
         })
+    }
+
+    fn say(&self, after: &str) {
+        self.ground.say(&format!(
+            "{} distinct disks and {} torn ones after {after}",
+            self.bench.count(|_| true),
+            self.bench.torn()
+        ));
     }
 
     /// The run of a signer under load.
@@ -133,31 +143,28 @@ impl<'a> Cuts<'a> {
         if answered != commits {
             return Err(format!("{answered} replies in the trace of {commits}").into());
         }
-        let path = node.home.state_file(CHAIN);
-        let floor = Floor::present(Position::ZERO);
-        let story = Story {
-            state: &path,
-            or_else: None,
-            floor,
-            promise: &reply_position,
+        let layout = layout(&node);
+        let rule = Signs {
+            at_least: Position::ZERO,
         };
-        self.walk(&before, &events, &story)
+        self.walk(&before, &events, &layout, rule)
             .map_err(|error| format!("signing: {error}"))?;
-        self.replies_wait_for_their_flush(&events, &path, commits)?;
+        self.tear(&before, &events, &layout)?;
+        self.replies_wait_for_their_flush(&events, &layout.state, commits)?;
 
         // Without its flushes the same run must be found out, or the simulation proves nothing.
         let unflushed: Vec<Event> = events
             .iter()
-            .filter(|event| !matches!(event, Event::Sync(synced) if *synced == path))
+            .filter(|event| !matches!(event, Event::Sync(synced, _) if *synced == layout.state))
             .cloned()
             .collect();
-        self.must_fail("no flush", &before, &unflushed, &story)?;
+        self.must_fail("no flush", &before, &unflushed, &layout, rule)?;
         let mut hasty = events.clone();
         let replies = (1..hasty.len()).filter(|at| is_reply(&events[*at]));
         for at in replies {
             hasty.swap(at, at - 1);
         }
-        self.must_fail("a reply before its flush", &before, &hasty, &story)
+        self.must_fail("a reply before its flush", &before, &hasty, &layout, rule)
     }
 
     /// Write, flush returned, reply: in this order, for each reply.
@@ -176,7 +183,7 @@ impl<'a> Cuts<'a> {
                     }
                     (written, flushed) = (true, false);
                 }
-                Event::Sync(path) if path == state => flushed = written,
+                Event::Sync(path, _) if path == state => flushed = written,
                 _ if is_reply(event) => {
                     if !flushed {
                         return Err("a reply left before its flush had returned".into());
@@ -196,215 +203,124 @@ impl<'a> Cuts<'a> {
         Ok(())
     }
 
-    /// The process dies between write and flush and comes back; only then the power fails.
-    fn killed_before_the_flush(&mut self) -> Outcome {
+    /// The process dies between write and flush, once more when it would flush again, and comes back; only
+    /// then the power fails.
+    fn killed_before_the_flush(&mut self, vote: u64) -> Outcome {
         let dir = self.ground.on_disk("killed")?;
         let node = Node::new(&dir, CHAIN)?;
         node.init(self.ground)?;
+        let layout = layout(&node);
         let mut disk = Disk::of(&dir)?;
-        let path = node.home.state_file(CHAIN);
+        let rule = Signs {
+            at_least: Position::ZERO,
+        };
+        // The flush of this vote, as its thread counts.
         let log = dir.join("../killed.log");
-        // The third flush of a thread: that of the third vote.
-        let inject = ["fdatasync:signal=KILL:when=3"];
-        let (mut process, mut connection) = start(self.ground, &node, &log, &inject)?;
-        for number in 0..2 {
+        let inject = format!("fdatasync:signal=KILL:when={}", vote + 1);
+        let (mut process, mut connection) = start(self.ground, &node, &log, &[&inject])?;
+        for number in 0..vote {
             sign(&mut connection, number)?;
         }
-        if sign(&mut connection, 2).is_ok() {
+        if sign(&mut connection, vote).is_ok() {
             return Err("a reply from a process that was killed before its flush".into());
         }
         let _ = process.wait(PATIENCE)?;
         trace::wait(&log)?;
         let events = trace::read(&log)?;
-        let story = Story {
-            state: &path,
-            or_else: None,
-            floor: Floor::present(Position::ZERO),
-            promise: &reply_position,
-        };
-        self.walk(&disk, &events, &story)?;
-        for event in &events {
-            disk.apply(event);
-        }
+        self.walk(&disk, &events, &layout, rule)?;
+        events.iter().for_each(|event| disk.apply(event));
+
+        // What was answered up to here holds from here on.
+        let mut held = rule;
+        let said = events.iter().filter_map(|event| match event {
+            Event::Say(said) => Some(said),
+            _ => None,
+        });
+        said.for_each(|said| held.hear(said));
+        let log = dir.join("../killed-at-start.log");
+        let config = node.home.config();
+        let args = ["start", "-c", config.to_str().ok_or("no text")?];
+        let inject = ["fdatasync:signal=KILL:when=1"];
+        let _ = trace::run(&log, &inject, self.ground.binary(), &args)?;
+        let events = trace::read(&log)?;
+        self.walk(&disk, &events, &layout, held)?;
+        events.iter().for_each(|event| disk.apply(event));
         let before = disk;
 
         let log = dir.join("../killed-again.log");
         let (mut process, mut connection) = start(self.ground, &node, &log, &[])?;
         // What the killed process had written is taken: the same again is answered, another is not.
-        let other = request(2).with_block(Some(Block::numbered(999)));
-        if connection.sign_vote(&other)?.error.is_none() {
-            return Err("another block at the slot of a killed write".into());
+        if vote % 3 != 0 {
+            let other = request(vote).with_block(Some(Block::numbered(9_999_999)));
+            if connection.sign_vote(&other)?.error.is_none() {
+                return Err("another block at the slot of a killed write".into());
+            }
         }
-        sign(&mut connection, 2)?;
-        sign(&mut connection, 3)?;
+        sign(&mut connection, vote)?;
+        sign(&mut connection, vote + 1)?;
         let _ = process.stop(PATIENCE)?;
         trace::wait(&log)?;
         let events = trace::read(&log)?;
-        self.walk(&before, &events, &story)?;
+        self.walk(&before, &events, &layout, held)?;
 
         // Were the newest record not written and flushed again at the start, the replay would be lost.
         let first = events
             .iter()
-            .position(|event| matches!(event, Event::Sync(synced) if *synced == path))
+            .position(|event| matches!(event, Event::Sync(synced, _) if *synced == layout.state))
             .ok_or("no flush at the start")?;
         let mut careless = events;
         let _ = careless.remove(first);
-        self.must_fail("no flush at the start", &before, &careless, &story)
+        self.must_fail("no flush at the start", &before, &careless, &layout, held)
     }
 
-    fn create(&mut self) -> Outcome {
-        let dir = self.ground.on_disk("create")?;
-        let node = Node::new(&dir, CHAIN)?;
-        let floor = Floor {
-            at_least: Position::ZERO,
-            may_be_missing: true,
-            may_be_refused: false,
-        };
-        let args = ["state", "init"];
-        let (before, events, path) = self.command("create", &node, &args, "made ", floor)?;
-        let story = Story {
-            state: &path,
-            or_else: None,
-            floor,
-            promise: &|said| contains(said, "made ").then_some(Position::ZERO),
-        };
-        let name_sync = events
-            .iter()
-            .rposition(|event| matches!(event, Event::Sync(_)))
-            .ok_or("no sync")?;
-        let first_sync = events
-            .iter()
-            .position(|event| matches!(event, Event::Sync(_)))
-            .ok_or("no sync")?;
-        // The last sync is that of the record at opening: what precedes it is the directory's.
-        for (fault, at) in [
-            ("no sync of the new file", first_sync),
-            ("no sync", name_sync),
+    /// Every way in which a chain's first state is made by `start`.
+    fn starts(&mut self) -> Result<u32, Box<dyn std::error::Error>> {
+        for (name, foreign) in [
+            ("a node's state", filepv(500)?),
+            ("a state of tmkms", tmkms(500)),
+            ("a state of horcrux", horcrux(500)),
         ] {
-            let mut careless = events.clone();
-            if fault == "no sync" {
-                careless.retain(|event| !matches!(event, Event::Sync(synced) if *synced == path.parent().unwrap_or(&path)));
-            } else {
-                let _ = careless.remove(at);
-            }
-            self.must_fail(fault, &before, &careless, &story)?;
+            let node = Node::new(&self.ground.on_disk("start")?, CHAIN)?;
+            fs::write(node.home.state_file(CHAIN), foreign)?;
+            let rule = Signs { at_least: at(500) };
+            self.first_signatures(name, &node, rule, 501)?;
         }
-        Ok(())
-    }
-
-    fn raise(&mut self) -> Outcome {
-        let node = Node::new(&self.ground.on_disk("raise")?, CHAIN)?;
-        node.init(self.ground)?;
-        let args = ["state", "init", "--height", "500"];
-        let floor = Floor::present(Position::ZERO);
-        let _ = self.command("raise", &node, &args, "raised ", floor)?;
-        Ok(())
-    }
-
-    fn adopt(&mut self) -> Outcome {
-        let dir = self.ground.on_disk("adopt")?;
-        let node = Node::new(&dir, CHAIN)?;
-        fs::write(node.home.state_file(CHAIN), filepv(500)?)?;
-        let input = dir.join("node_state.json");
-        fs::write(&input, filepv(500)?)?;
-        let input = input.to_str().ok_or("no text")?;
-        let floor = Floor::present(at(500));
-        let args = ["state", "import", CHAIN, input];
-        let _ = self.command("adopt", &node, &args, ": left at ", floor)?;
-        Ok(())
-    }
-
-    fn adopt_at_start(&mut self) -> Outcome {
-        let dir = self.ground.on_disk("adopt-start")?;
-        let node = Node::new(&dir, CHAIN)?;
-        fs::write(node.home.state_file(CHAIN), filepv(500)?)?;
-        self.first_signatures("adopt at start", &node, Floor::present(at(500)), None, 501)
-    }
-
-    fn repair(&mut self) -> Outcome {
-        let dir = self.ground.on_disk("repair")?;
-        let node = Node::new(&dir, CHAIN)?;
-        node.init(self.ground)?;
-        let path = node.home.state_file(CHAIN);
-        let mut bytes = fs::read(&path)?;
-        bytes[4100] ^= 1;
-        fs::write(&path, bytes)?;
-        let floor = Floor {
-            at_least: at_start_of(500),
-            may_be_missing: true,
-            may_be_refused: true,
-        };
-        let args = ["state", "init", "--height", "500"];
-        let _ = self.command("repair", &node, &args, "made ", floor)?;
-        Ok(())
-    }
-
-    fn begin_with_a_new_key(&mut self) -> Outcome {
-        let dir = self.ground.on_disk("keygen")?;
-        let node = Node::new(&dir, CHAIN)?;
-        let key_file = node.home.key_file(CHAIN);
-        fs::remove_file(&key_file)?;
-        let path = key_file.to_str().ok_or("no text")?;
-        let output = node
-            .home
-            .run(self.ground.binary(), &["softsign", "keygen", path])?;
-        if !output.status.success() {
-            return Err("softsign keygen failed".into());
-        }
-        // The state is loaded for the key of the other scenarios: put it where the mark is for another.
-        let floor = Floor {
+        let (node, key_file) = self.without_a_key("start")?;
+        self.run_to_its_end(&node, &["softsign", "keygen", &key_file])?;
+        let rule = Signs {
             at_least: Position::ZERO,
-            may_be_missing: true,
-            may_be_refused: false,
         };
-        let mark = tmkms::store::mark::path(&key_file);
-        self.first_signatures("a new key", &node, floor, Some(&mark), 1)
+        self.first_signatures("a new key", &node, rule, 1)?;
+
+        let (node, key_file) = self.without_a_key("start")?;
+        let input = node_files(&node.home.path(""))?;
+        self.run_to_its_end(&node, &["softsign", "import", &input, &key_file])?;
+        let rule = Signs { at_least: at(500) };
+        self.first_signatures("an imported key", &node, rule, 501)?;
+        Ok(5)
     }
 
-    fn begin_with_an_imported_key(&mut self) -> Outcome {
-        let dir = self.ground.on_disk("import")?;
-        let node = Node::new(&dir, CHAIN)?;
+    fn without_a_key(&self, name: &str) -> Result<(Node, String), Box<dyn std::error::Error>> {
+        let node = Node::new(&self.ground.on_disk(name)?, CHAIN)?;
         let key_file = node.home.key_file(CHAIN);
         fs::remove_file(&key_file)?;
-        for folder in ["node/config", "node/data"] {
-            fs::create_dir_all(dir.join(folder))?;
+        let key_file = key_file.to_str().ok_or("no text")?.to_owned();
+        Ok((node, key_file))
+    }
+
+    fn run_to_its_end(&self, node: &Node, args: &[&str]) -> Outcome {
+        let output = node.home.run(self.ground.binary(), args)?;
+        if output.status.success() {
+            return Ok(());
         }
-        let input = dir.join("node/config/priv_validator_key.json");
-        fs::write(&input, node_key()?)?;
-        fs::write(
-            dir.join("node/data/priv_validator_state.json"),
-            filepv(500)?,
-        )?;
-        let args = [
-            "softsign",
-            "import",
-            input.to_str().ok_or("no text")?,
-            key_file.to_str().ok_or("no text")?,
-        ];
-        let output = node.home.run(self.ground.binary(), &args)?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-        }
-        let floor = Floor {
-            at_least: at(500),
-            may_be_missing: true,
-            may_be_refused: false,
-        };
-        let mark = tmkms::store::mark::path(&key_file);
-        self.first_signatures("an imported key", &node, floor, Some(&mark), 501)
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        Err(format!("{}: {complaint}", args.join(" ")).into())
     }
 
     /// Traces `start` up to its first votes.
-    fn first_signatures(
-        &mut self,
-        name: &str,
-        node: &Node,
-        floor: Floor,
-        or_else: Option<&Path>,
-        height: i64,
-    ) -> Outcome {
-        let dir = node.home.path("");
-        let before = Disk::of(&dir)?;
+    fn first_signatures(&mut self, name: &str, node: &Node, rule: Signs, height: i64) -> Outcome {
+        let layout = layout(node);
+        let before = Disk::of(&layout.root)?;
         let log = self.ground.on_disk("logs")?.join("start.log");
         let (mut process, mut connection) = start(self.ground, node, &log, &[])?;
         for height in height..height + 4 {
@@ -414,104 +330,20 @@ impl<'a> Cuts<'a> {
         let _ = process.stop(PATIENCE)?;
         trace::wait(&log)?;
         let events = trace::read(&log)?;
-        let path = node.home.state_file(CHAIN);
-        let story = Story {
-            state: &path,
-            or_else,
-            floor,
-            promise: &reply_position,
-        };
-        self.walk(&before, &events, &story)
+        self.walk(&before, &events, &layout, rule)
             .map_err(|error| format!("{name}: {error}"))?;
-        let Some(mark) = or_else else {
+        let mark = layout.mark();
+        let Some(unlinked) = events
+            .iter()
+            .position(|event| matches!(event, Event::Unlink(path) if *path == mark))
+        else {
             return Ok(());
         };
         // The mark used up before the state is there for certain: the key would be without both.
-        let unlinked = events
-            .iter()
-            .position(|event| matches!(event, Event::Unlink(path) if path == mark))
-            .ok_or("the mark was not used up")?;
         let mut hasty = events.clone();
         let removal = hasty.remove(unlinked);
         hasty.insert(0, removal);
-        self.must_fail("the mark used up first", &before, &hasty, &story)
-    }
-
-    /// Traces one command and finishes it after cuts.
-    fn command(
-        &mut self,
-        name: &str,
-        node: &Node,
-        args: &[&str],
-        done: &str,
-        floor: Floor,
-    ) -> Result<(Disk, Vec<Event>, PathBuf), Box<dyn std::error::Error>> {
-        let dir = node.home.path("");
-        let before = Disk::of(&dir)?;
-        let log = self.ground.on_disk("logs")?.join("command.log");
-        let config = node.home.config();
-        let mut all = args[..2].to_vec();
-        all.extend(["-c", config.to_str().ok_or("no text")?]);
-        all.extend(&args[2..]);
-        let output = trace::run(&log, &[], self.ground.binary(), &all)?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        if !output.status.success() || !said.contains(done) {
-            let complaint = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("{name}: {said}{complaint}").into());
-        }
-        let events = trace::read(&log)?;
-        let path = node.home.state_file(CHAIN);
-        let reached = match load(&path)? {
-            Loaded::At(position) => position,
-            other => return Err(format!("{name}: {other:?} at its end").into()),
-        };
-        let promise = |said: &[u8]| contains(said, done).then_some(reached);
-        let story = Story {
-            state: &path,
-            or_else: None,
-            floor,
-            promise: &promise,
-        };
-        self.walk(&before, &events, &story)
-            .map_err(|error| format!("{name}: {error}"))?;
-        self.again(name, &before, &events, node, &all, reached)?;
-        Ok((before, events, path))
-    }
-
-    /// After a cut at any moment the same command, run by the real program, ends where it should have.
-    fn again(
-        &mut self,
-        name: &str,
-        before: &Disk,
-        events: &[Event],
-        node: &Node,
-        args: &[&str],
-        reached: Position,
-    ) -> Outcome {
-        let path = node.home.state_file(CHAIN);
-        let folder = path.parent().ok_or("no directory")?;
-        for _ in 0..AGAIN {
-            let moment = self.rng.below(events.len() as u64 + 1) as usize;
-            let mut disk = before.clone();
-            events[..moment].iter().for_each(|event| disk.apply(event));
-            fs::remove_dir_all(folder)?;
-            fs::create_dir(folder)?;
-            for (path, bytes) in disk.cut(folder, &mut self.rng) {
-                fs::write(path, bytes)?;
-            }
-            let output = node.home.run(self.ground.binary(), args)?;
-            let loaded = load(&path)?;
-            if !output.status.success() || loaded != Loaded::At(reached) {
-                return Err(format!(
-                    "{name}, cut after {moment} of {} calls, run again: {loaded:?}, {}",
-                    events.len(),
-                    String::from_utf8_lossy(&output.stderr)
-                )
-                .into());
-            }
-            self.finished += 1;
-        }
-        Ok(())
+        self.must_fail("the mark used up first", &before, &hasty, &layout, rule)
     }
 
     fn must_fail(
@@ -519,97 +351,95 @@ impl<'a> Cuts<'a> {
         fault: &str,
         before: &Disk,
         events: &[Event],
-        story: &Story<'_>,
+        layout: &Layout,
+        rule: impl Rule,
     ) -> Outcome {
-        if self.walk(before, events, story).is_ok() {
+        let limit = std::mem::replace(&mut self.limit, PLANTED_LIMIT);
+        self.bench.is_planted = true;
+        let is_missed = self.walk(before, events, layout, rule).is_ok();
+        self.bench.is_planted = false;
+        self.limit = limit;
+        if is_missed {
             return Err(format!("a planted fault was not found: {fault}").into());
         }
         self.caught += 1;
         Ok(())
     }
 
-    /// Cuts the power before each call and after the last.
-    fn walk(&mut self, before: &Disk, events: &[Event], story: &Story<'_>) -> Outcome {
+    /// Cuts the power before each call and after the last. What the program says counts from the moment it
+    /// begins to leave.
+    fn walk(
+        &mut self,
+        before: &Disk,
+        events: &[Event],
+        layout: &Layout,
+        mut rule: impl Rule,
+    ) -> Outcome {
         let mut disk = before.clone();
-        let mut floor = story.floor;
         for moment in 0..=events.len() {
             self.moments += 1;
-            for state in disk.states(story.state, STATES_MAX, &mut self.rng) {
-                let loaded = self.load(state.as_deref())?;
-                let stranded = loaded == Loaded::Missing
-                    && story.or_else.is_some_and(|mark| disk.may_lack(mark));
-                if !floor.admits(loaded) || stranded {
-                    return Err(format!(
-                        "cut before call {moment}: {loaded:?}, but {floor:?}; next is {:?}",
-                        events.get(moment)
-                    )
-                    .into());
-                }
+            let next = events.get(moment);
+            if let Some(Event::Say(said)) = next {
+                rule.hear(said);
             }
-            let Some(event) = events.get(moment) else {
+            let Self { bench, rng, .. } = self;
+            disk.cuts(&layout.root, self.limit, rng, &mut |cut| {
+                let loaded = bench.load(&disk, &cut, layout)?;
+                rule.admits(&cut, loaded).map_err(|error| {
+                    format!("cut before call {moment}: {error}; next is {next:?}").into()
+                })
+            })?;
+            let Some(event) = next else {
                 break;
             };
-            if let Event::Say(bytes) = event
-                && let Some(promised) = (story.promise)(bytes)
-            {
-                // It counts from the moment it begins to leave.
-                floor = Floor::present(promised.max(floor.at_least));
-                for state in disk.states(story.state, STATES_MAX, &mut self.rng) {
-                    let loaded = self.load(state.as_deref())?;
-                    if !floor.admits(loaded) {
-                        return Err(
-                            format!("cut at reply {moment}: {loaded:?}, but {floor:?}").into()
-                        );
-                    }
-                }
-            }
             disk.apply(event);
         }
         Ok(())
     }
 
-    fn load(&mut self, state: Option<&[u8]>) -> Result<Loaded, Box<dyn std::error::Error>> {
-        let Some(bytes) = state else {
-            return Ok(Loaded::Missing);
-        };
-        let digest = Sha256::digest(bytes).into();
-        if let Some(known) = self.loaded.get(&digest) {
-            return Ok(*known);
+    /// Tears every write of a record after each of its bytes, in both directions: never a state.
+    fn tear(&mut self, before: &Disk, events: &[Event], layout: &Layout) -> Outcome {
+        let mut disk = before.clone();
+        for event in events {
+            let mut whole = disk.newest(&layout.root);
+            let old = whole.get(&layout.state).ok_or("no state")?.to_vec();
+            disk.apply(event);
+            let Event::Write { path, offset, .. } = event else {
+                continue;
+            };
+            let new = disk.newest(&layout.root);
+            let new = new.get(&layout.state).ok_or("no state")?.to_vec();
+            if *path != layout.state || old == new {
+                continue;
+            }
+            let at = *offset as usize;
+            for tear in 1..SECTOR {
+                for (one, other) in [(&old, &new), (&new, &old)] {
+                    let mut torn = one.clone();
+                    torn[at..at + tear].copy_from_slice(&other[at..at + tear]);
+                    if torn == old || torn == new {
+                        continue;
+                    }
+                    whole.put(&layout.state, torn);
+                    match self.bench.load_torn(&whole, layout)? {
+                        None | Some(Loaded::Refused) => {}
+                        Some(other) => {
+                            return Err(format!("a record torn at byte {tear}: {other:?}").into());
+                        }
+                    }
+                }
+            }
         }
-        fs::write(&self.bench, bytes)?;
-        let loaded = load(&self.bench)?;
-        let _ = self.loaded.insert(digest, loaded);
-        Ok(loaded)
+        Ok(())
     }
 }
 
-/// The program's own loading, opening included.
-fn load(path: &Path) -> Result<Loaded, Box<dyn std::error::Error>> {
-    let text = fs::read(path).unwrap_or_default();
-    // A key that the program made itself is known from its state only.
-    let key = public_key_in(&text).unwrap_or_else(public_key);
-    Ok(match find(path, &chain_id(CHAIN), &key) {
-        Ok(Found::Missing(_)) => Loaded::Missing,
-        Ok(Found::Foreign(foreign)) => Loaded::At(foreign.watermark().position()),
-        Ok(Found::Ours(ready)) => {
-            let found = ready.watermark().position();
-            let store = ready.open()?;
-            if store.watermark().position() != found {
-                return Err("opening changed the watermark".into());
-            }
-            Loaded::At(found)
-        }
-        Err(_) => Loaded::Refused,
-    })
-}
-
-fn public_key_in(state: &[u8]) -> Option<tmkms::types::PublicKey> {
-    use ct_codecs::Decoder;
-    let text = std::str::from_utf8(state.get(..512)?).ok()?;
-    let (_, rest) = text.split_once(r#""public_key":""#)?;
-    let (key, _) = rest.split_once('"')?;
-    let bytes = Base64::decode_to_vec(key, None).ok()?;
-    Some(tmkms::types::PublicKey(bytes.try_into().ok()?))
+fn layout(node: &Node) -> Layout {
+    Layout {
+        root: node.home.path("").components().collect(),
+        state: node.home.state_file(CHAIN),
+        key: node.home.key_file(CHAIN),
+    }
 }
 
 type Started = (super::validator::Process, Connection);
@@ -700,10 +530,6 @@ fn at(height: i64) -> Position {
     Position::new(height, 0, Some(Step::Precommit)).expect("not negative")
 }
 
-fn at_start_of(height: i64) -> Position {
-    Position::new(height, 0, None).expect("not negative")
-}
-
 /// A node's `priv_validator_state.json` after a precommit.
 pub fn filepv(height: i64) -> Result<String, Box<dyn std::error::Error>> {
     let bytes = VoteRequest::precommit(CHAIN, height, 0).sign_bytes();
@@ -725,4 +551,28 @@ pub fn node_key() -> Result<String, Box<dyn std::error::Error>> {
         Base64::encode_to_string(public)?,
         Base64::encode_to_string(whole)?,
     ))
+}
+
+/// tmkms' own state after a precommit.
+fn tmkms(height: i64) -> String {
+    format!(r#"{{"height":"{height}","round":"0","step":2,"block_id":null}}"#)
+}
+
+/// A cosigner's state after a precommit.
+fn horcrux(height: i64) -> String {
+    format!(r#"{{"height":"{height}","round":"0","step":3,"nonce_public":""}}"#)
+}
+
+/// A node's directory with its key and its state, at height 500; the path of the key.
+fn node_files(dir: &Path) -> Result<String, Box<dyn std::error::Error>> {
+    for folder in ["node/config", "node/data"] {
+        fs::create_dir_all(dir.join(folder))?;
+    }
+    let input = dir.join("node/config/priv_validator_key.json");
+    fs::write(&input, node_key()?)?;
+    fs::write(
+        dir.join("node/data/priv_validator_state.json"),
+        filepv(500)?,
+    )?;
+    Ok(input.to_str().ok_or("no text")?.to_owned())
 }

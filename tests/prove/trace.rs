@@ -16,24 +16,33 @@ use super::validator::Process;
 /// One system call that succeeded, with the files that its numbers stand for.
 #[derive(Debug, Clone)]
 pub enum Event {
-    Create(PathBuf),
+    /// A name was opened, and made if it was not there and `create` says so.
+    Open {
+        path: PathBuf,
+        handle: Handle,
+        create: bool,
+    },
     Write {
         path: PathBuf,
+        handle: Handle,
         offset: u64,
         bytes: Vec<u8>,
     },
     /// It has returned: of a file its bytes, of a directory its names.
-    Sync(PathBuf),
+    Sync(PathBuf, Handle),
     Rename(PathBuf, PathBuf),
     Link(PathBuf, PathBuf),
     Unlink(PathBuf),
-    Truncate(PathBuf, u64),
+    Truncate(Handle, u64),
     /// It is about to leave: to a socket or a pipe.
     Say(Vec<u8>),
 }
 
+/// What one `open` gave: it leads to the same file whatever becomes of the name.
+pub type Handle = u64;
+
 /// The calls that matter; everything else the process does changes no file.
-const CALLS: &str = "trace=openat,open,creat,close,dup,dup2,dup3,fcntl,write,writev,pwrite64,pwritev,\
+const CALLS: &str = "trace=openat,open,creat,close,lseek,dup,dup2,dup3,fcntl,write,writev,pwrite64,pwritev,\
     sendto,sendmsg,fsync,fdatasync,sync_file_range,rename,renameat,renameat2,link,linkat,unlink,unlinkat,\
     truncate,ftruncate,fallocate,copy_file_range,sendfile,splice,mmap,socket,connect,accept4,io_uring_setup";
 
@@ -100,7 +109,11 @@ fn is_over(text: &[u8]) -> bool {
 /// What a descriptor leads to.
 #[derive(Debug, Clone)]
 enum Target {
-    File { path: PathBuf, at: u64 },
+    File {
+        path: PathBuf,
+        handle: Handle,
+        at: u64,
+    },
     Peer,
 }
 
@@ -110,6 +123,7 @@ pub fn read(log: &Path) -> Result<Vec<Event>, Box<dyn Error>> {
     let mut open: HashMap<String, Target> = HashMap::new();
     let mut begun: HashMap<&str, &str> = HashMap::new();
     let mut events = Vec::new();
+    let mut handle = 0;
     for line in text.lines() {
         let (pid, rest) = line.split_once(' ').ok_or("a line without a process")?;
         let rest = rest.trim_start();
@@ -160,7 +174,7 @@ pub fn read(log: &Path) -> Result<Vec<Event>, Box<dyn Error>> {
         };
         let fd = arguments.first().copied().unwrap_or_default().to_owned();
         let file = |open: &HashMap<String, Target>| match open.get(&fd) {
-            Some(Target::File { path, at }) => Some((path.clone(), *at)),
+            Some(Target::File { path, handle, at }) => Some((path.clone(), *handle, *at)),
             _ => None,
         };
         match name {
@@ -168,13 +182,23 @@ pub fn read(log: &Path) -> Result<Vec<Event>, Box<dyn Error>> {
                 let at = usize::from(name == "openat");
                 let path = path(at)?;
                 let flags = arguments.get(at + 1).copied().unwrap_or_default();
-                if flags.contains("O_CREAT") {
-                    events.push(Event::Create(path.clone()));
-                }
+                handle += 1;
+                events.push(Event::Open {
+                    path: path.clone(),
+                    handle,
+                    create: flags.contains("O_CREAT"),
+                });
                 if flags.contains("O_TRUNC") {
-                    events.push(Event::Truncate(path.clone(), 0));
+                    events.push(Event::Truncate(handle, 0));
                 }
-                let _ = open.insert(result.to_string(), Target::File { path, at: 0 });
+                let _ = open.insert(
+                    result.to_string(),
+                    Target::File {
+                        path,
+                        handle,
+                        at: 0,
+                    },
+                );
             }
             "close" => {
                 let _ = open.remove(&fd);
@@ -192,15 +216,17 @@ pub fn read(log: &Path) -> Result<Vec<Event>, Box<dyn Error>> {
                 let mut bytes = bytes.ok_or_else(|| format!("no bytes in {call}"))?;
                 bytes.truncate(result as usize);
                 match file(&open) {
-                    Some((path, at)) => {
+                    Some((path, handle, at)) => {
                         let end = at + bytes.len() as u64;
                         let target = Target::File {
                             path: path.clone(),
+                            handle,
                             at: end,
                         };
                         let _ = open.insert(fd, target);
                         events.push(Event::Write {
                             path,
+                            handle,
                             offset: at,
                             bytes,
                         });
@@ -210,19 +236,22 @@ pub fn read(log: &Path) -> Result<Vec<Event>, Box<dyn Error>> {
                 }
             }
             "pwrite64" => {
-                let (path, _) = file(&open).ok_or_else(|| format!("what file is {call}"))?;
+                let (path, handle, _) =
+                    file(&open).ok_or_else(|| format!("what file is {call}"))?;
                 let bytes = arguments.get(1).and_then(|text| string(text));
                 let mut bytes = bytes.ok_or_else(|| format!("no bytes in {call}"))?;
                 bytes.truncate(result as usize);
                 events.push(Event::Write {
                     path,
+                    handle,
                     offset: arguments.get(3).ok_or("no offset")?.parse()?,
                     bytes,
                 });
             }
             "fsync" | "fdatasync" => {
-                let (path, _) = file(&open).ok_or_else(|| format!("what file is {call}"))?;
-                events.push(Event::Sync(path));
+                let (path, handle, _) =
+                    file(&open).ok_or_else(|| format!("what file is {call}"))?;
+                events.push(Event::Sync(path, handle));
             }
             "rename" => events.push(Event::Rename(path(0)?, path(1)?)),
             "renameat" | "renameat2" => events.push(Event::Rename(path(1)?, path(3)?)),
@@ -231,14 +260,19 @@ pub fn read(log: &Path) -> Result<Vec<Event>, Box<dyn Error>> {
             "unlink" => events.push(Event::Unlink(path(0)?)),
             "unlinkat" => events.push(Event::Unlink(path(1)?)),
             "ftruncate" => {
-                let (path, _) = file(&open).ok_or_else(|| format!("what file is {call}"))?;
+                let (_, handle, _) = file(&open).ok_or_else(|| format!("what file is {call}"))?;
                 events.push(Event::Truncate(
-                    path,
+                    handle,
                     arguments.get(1).ok_or("no length")?.parse()?,
                 ));
             }
             "mmap" if before.contains("PROT_WRITE") && before.contains("MAP_SHARED") => {
                 return Err(format!("a file that is written through memory: {call}").into());
+            }
+            "lseek" => {
+                if let Some(Target::File { at, .. }) = open.get_mut(&fd) {
+                    *at = result as u64;
+                }
             }
             "fcntl" | "mmap" | "connect" => {}
             // Sendmsg and the like carry no bytes to a file that we know; a new one must be looked at.

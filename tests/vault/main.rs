@@ -6,6 +6,7 @@ mod validator;
 mod at_rest;
 mod forms;
 mod process;
+mod stack;
 mod start;
 mod terminal;
 

@@ -39,6 +39,11 @@ pub trait Device: Send + 'static {
         Duration::from_secs(3)
     }
 
+    /// Whether it signs vote extensions at all.
+    fn signs_extensions(&self) -> bool {
+        true
+    }
+
     /// Opens the device, again if need be, and reads the public key of each configured slot in their order.
     /// Within the list: why one slot cannot be used while the others can.
     ///
@@ -61,6 +66,16 @@ pub trait Device: Send + 'static {
     ///
     /// As for `sign`.
     fn idle(&mut self) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    /// Called when an answer has left and nobody waits: the moment for what a signature is not to wait for,
+    /// such as a session that has to be renewed soon.
+    ///
+    /// # Errors
+    ///
+    /// As for `sign`.
+    fn settle(&mut self) -> Result<(), Trouble> {
         Ok(())
     }
 }
@@ -127,6 +142,7 @@ pub struct Key {
 struct Desk {
     name: String,
     patience: Duration,
+    signs_extensions: bool,
     /// `None` only while the last key is let go of.
     jobs: Mutex<Option<Sender<Job>>>,
     condition: Arc<Mutex<Condition>>,
@@ -194,6 +210,7 @@ pub fn attach<D: Device>(device: D) -> io::Result<Attached> {
     let desk = Arc::new(Desk {
         name: device.name(),
         patience: device.patience(),
+        signs_extensions: device.signs_extensions(),
         jobs: Mutex::new(Some(send)),
         condition: Arc::new(Mutex::new(Condition::Willing)),
         ended: Mutex::new(ended),
@@ -319,6 +336,10 @@ impl Drop for Desk {
 impl Backend for Key {
     fn public_key(&self) -> PublicKey {
         self.public_key
+    }
+
+    fn signs_extensions(&self) -> bool {
+        self.desk.signs_extensions
     }
 
     fn sign(&mut self, committed: &Committed) -> Result<Signature, Error> {

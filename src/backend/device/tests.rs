@@ -184,7 +184,7 @@ fn a_vote_and_its_extension_are_signed_in_one_turn() {
     let order = lock(&world.script.signed).clone();
     assert_eq!(
         order,
-        [committed.sign_bytes().as_bytes(), extension.sign_bytes()]
+        [extension.sign_bytes(), committed.sign_bytes().as_bytes()]
     );
 }
 

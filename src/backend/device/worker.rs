@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -68,13 +68,25 @@ pub(super) fn run<D: Device>(
     };
     worker.publish();
     let _ = tell.try_send(opened);
+    let mut next = None;
     loop {
         let wait = match &worker.line {
             Line::Open(_) => IDLE,
             Line::Closed(absence) => absence.next.saturating_duration_since(Instant::now()),
         };
-        match jobs.recv_timeout(wait) {
-            Ok(job) => worker.serve(&job),
+        match next.take().map_or_else(|| jobs.recv_timeout(wait), Ok) {
+            Ok(job) => {
+                worker.serve(&job);
+                worker.publish();
+                next = match jobs.try_recv() {
+                    Ok(job) => Some(job),
+                    Err(TryRecvError::Empty) => {
+                        worker.settle();
+                        None
+                    }
+                    Err(TryRecvError::Disconnected) => return,
+                };
+            }
             Err(RecvTimeoutError::Timeout) => worker.look_after(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -156,11 +168,12 @@ impl<D: Device> Worker<'_, D> {
             },
         }
         let mut signatures = Signatures::default();
-        if let Some(sign_bytes) = &job.work.slot {
-            signatures.slot = Some(self.sign(job, sign_bytes.as_bytes(), false)?);
-        }
+        // The extension first: a device that refuses it has not moved a watermark of its own by then.
         if let Some(extension) = &job.work.extension {
             signatures.extension = Some(self.sign(job, extension, true)?);
+        }
+        if let Some(sign_bytes) = &job.work.slot {
+            signatures.slot = Some(self.sign(job, sign_bytes.as_bytes(), false)?);
         }
         Ok(signatures)
     }
@@ -182,6 +195,14 @@ impl<D: Device> Worker<'_, D> {
         }
     }
 
+    /// What there is to do when an answer has left.
+    fn settle(&mut self) {
+        if matches!(self.line, Line::Open(_)) {
+            let settled = self.device.settle();
+            self.heed(settled);
+        }
+    }
+
     /// What there is to do while nothing is asked.
     fn look_after(&mut self) {
         match &self.line {
@@ -189,11 +210,16 @@ impl<D: Device> Worker<'_, D> {
                 let _ = self.reopen();
             }
             Line::Open(_) => {
-                if let Err(Trouble::Lost(error)) = self.device.idle() {
-                    self.lose(error);
-                    let _ = self.reopen();
-                }
+                let idled = self.device.idle();
+                self.heed(idled);
             }
+        }
+    }
+
+    fn heed(&mut self, done: Result<(), Trouble>) {
+        if let Err(Trouble::Lost(error)) = done {
+            self.lose(error);
+            let _ = self.reopen();
         }
     }
 

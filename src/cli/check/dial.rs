@@ -77,7 +77,7 @@ fn dial_one(terms: &Dial<Arc<SigningKey>>, public_key: PublicKey, skipped: bool)
     }
     match dial(
         &validator.addr.value,
-        identity.as_deref(),
+        || identity.as_deref(),
         validator.timeout,
     ) {
         Ok(mut link) => {

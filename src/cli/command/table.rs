@@ -286,6 +286,31 @@ pub(in crate::cli) const COMMANDS: &[Command] = &[
         details: "For a state that was copied elsewhere. `state export` of it still works, and `state import`\n\
                   of a state that is not below it, or `state init` above it, makes it sign again.",
     },
+    #[cfg(feature = "ledger")]
+    Command {
+        words: &["ledger", "init"],
+        operands: "[CHAIN]",
+        count: 0..=1,
+        flags: &[
+            CONFIG,
+            Flag {
+                short: Some('H'),
+                long: "height",
+                value: Some("HEIGHT"),
+                about: "the device signs nothing below it (default: what the state says)",
+            },
+            Flag {
+                short: Some('r'),
+                long: "round",
+                value: Some("ROUND"),
+                about: "nor below this round of it, 0 to 127 (default 0)",
+            },
+        ],
+        about: "set how far a Ledger takes itself to have signed",
+        details: "The app forgets its watermark when it is left, and asks on its screen before it begins again: this\n\
+                  has it ask now, not at the first vote. The state is raised first, durably; below it nothing is\n\
+                  set. Without --height the state's own height and round are used. The signer must not run.",
+    },
     Command {
         words: &["check"],
         operands: "",

@@ -5,7 +5,7 @@ mod fortanixdsm;
 #[cfg(feature = "device")]
 mod hold;
 #[cfg(feature = "ledger")]
-mod ledger;
+pub(super) mod ledger;
 #[cfg(feature = "yubihsm")]
 pub(super) mod yubihsm;
 

@@ -66,13 +66,13 @@ fn chosen(
 }
 
 /// Keeps any signer from using this key on this chain meanwhile.
-fn claim(chain_key: &ChainKey, report: &mut Report) -> Result<Claim, Exit> {
+pub(super) fn claim(chain_key: &ChainKey, report: &mut Report) -> Result<Claim, Exit> {
     Claim::new(&chain_key.public_key(), &chain_key.chain.id.value)
         .map_err(|error| repair::claim_problem(&error, &chain_key.chain, report))
 }
 
 /// Makes a state. A mark that lies beside the key is used up, and what it knows is never lowered.
-fn create(
+pub(super) fn create(
     vacant: Vacant,
     wanted: &Watermark,
     chain_key: &ChainKey,
@@ -118,7 +118,7 @@ fn create(
 }
 
 /// Puts a state of ours in the place of another program's.
-fn adopt(foreign: Convertible) -> Result<Store, Exit> {
+pub(super) fn adopt(foreign: Convertible) -> Result<Store, Exit> {
     let format = foreign.format();
     let adopted = foreign.adopt().map_err(|error| open_exit(&error))?;
     warn(&format_args!(
@@ -129,7 +129,7 @@ fn adopt(foreign: Convertible) -> Result<Store, Exit> {
     Ok(adopted.store)
 }
 
-fn raise(store: &mut Store, watermark: &Watermark) -> Result<String, Exit> {
+pub(super) fn raise(store: &mut Store, watermark: &Watermark) -> Result<String, Exit> {
     let old = store.watermark().position();
     match store.raise(watermark) {
         Ok(true) => Ok(format!("raised from {old} to {}", watermark.position())),
@@ -147,7 +147,7 @@ fn raise(store: &mut Store, watermark: &Watermark) -> Result<String, Exit> {
     }
 }
 
-fn open_exit(error: &OpenError) -> Exit {
+pub(super) fn open_exit(error: &OpenError) -> Exit {
     complain(error, "mend the cause and run the command again");
     if matches!(error, OpenError::Locked) {
         Exit::Locked

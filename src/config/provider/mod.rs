@@ -1,12 +1,13 @@
 //! `[[providers.…]]`: who holds the keys.
 
+use core::net::SocketAddr;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
 use super::check::Links;
 use super::field::{chain_ids, path, text, word};
-use super::report::Report;
+use super::report::{Report, quoted};
 use super::section::{Field, Key, Reported, Section, Shape};
 use super::{Config, Spanned};
 use crate::types::ChainId;
@@ -14,7 +15,7 @@ use crate::types::ChainId;
 mod fortanixdsm;
 mod yubihsm;
 
-pub use fortanixdsm::{DsmKey, DsmKeyName, Fortanixdsm};
+pub use fortanixdsm::{ApiKey, ClientCertificate, DsmKey, DsmKeyName, Fortanixdsm};
 pub use yubihsm::{Adapter, ConnectorServer, Password, Yubihsm, YubihsmKey};
 
 /// A text from the file that no message and no log may show. It is wiped on drop; the text of the
@@ -71,8 +72,10 @@ pub struct Softsign {
 /// One `[[providers.ledgertm]]`: a Ledger with the Tendermint validator app.
 #[derive(Debug, Clone)]
 pub struct Ledgertm {
-    /// The chains it signs for, at least one.
-    pub chain_ids: Vec<Spanned<ChainId>>,
+    /// The chain it signs for: its app has one watermark, and no chain id in it.
+    pub chain_id: Spanned<ChainId>,
+    /// An emulator's APDU port, in place of a device on USB.
+    pub emulator: Option<SocketAddr>,
 }
 
 /// A provider's name in the file, and whether this program has it.
@@ -157,7 +160,10 @@ const SOFTSIGN: Shape = Shape {
 
 const LEDGERTM: Shape = Shape {
     title: "[[providers.ledgertm]]",
-    keys: &[Key::new("chain_ids", r#"chain_ids = ["cosmoshub-4"]"#)],
+    keys: &[
+        Key::new("chain_ids", r#"chain_ids = ["cosmoshub-4"]"#),
+        Key::new("emulator", r#"emulator = "tcp://127.0.0.1:9999""#),
+    ],
     renamed: &[("id", r#"write `chain_ids = ["…"]`"#)],
     misplaced: &[],
 };
@@ -266,8 +272,50 @@ fn ledgertm(
     section: &Section<'_>,
     links: &mut Links,
 ) -> Result<Ledgertm, Reported> {
-    let chain_ids = signs_for(report, section, links, Ok(KeyType::Consensus))?;
-    Ok(Ledgertm { chain_ids })
+    let chain_ids = signs_for(report, section, links, Ok(KeyType::Consensus));
+    let emulator = section.optional(report, "emulator", emulator_port);
+    if let Ok(Some(emulator)) = &emulator {
+        report.warn(
+            emulator.position,
+            "this signs with an emulator of a Ledger, not with a device".into(),
+            "remove `emulator`, unless this is a test".into(),
+        );
+    }
+    if let Some(second) = chain_ids.as_ref().ok().and_then(|ids| ids.get(1)) {
+        report.problem(
+            Some(second.position),
+            "a Ledger signs for one chain: the watermark of its app does not tell chains apart"
+                .into(),
+            "leave one chain here, and give the others providers of their own".into(),
+        );
+        return Err(Reported);
+    }
+    let chain_id = chain_ids?.first().copied().ok_or(Reported)?;
+    links.add_ledger(Spanned::new(
+        emulator?.map(|port| port.value),
+        section.position,
+    ));
+    Ok(Ledgertm {
+        chain_id,
+        emulator: emulator?.map(|port| port.value),
+    })
+}
+
+/// Where an emulator listens for APDUs.
+fn emulator_port(report: &mut Report<'_>, field: &Field<'_>) -> Result<SocketAddr, Reported> {
+    let text = text(report, field)?;
+    text.strip_prefix("tcp://")
+        .and_then(|address| address.parse().ok())
+        .filter(|address: &SocketAddr| address.port() != 0)
+        .ok_or_else(|| {
+            field.refuse(
+                report,
+                format!(
+                    "{} is no address of an emulator, with numbers alone",
+                    quoted(text)
+                ),
+            )
+        })
 }
 
 /// The keys of a device, in a list of tables; a device may have none.

@@ -179,10 +179,19 @@ fn a_record_of_another_file_is_damage() {
 }
 
 #[test]
-fn an_origin_that_does_not_fit_is_no_header() {
-    let header = Header {
-        origin: Some("x".repeat(BLOCK_LEN)),
+fn the_longest_origin_that_fits_is_read_again_and_a_longer_one_is_no_header() {
+    let with_origin = |len: usize| Header {
+        origin: Some("x".repeat(len)),
         ..header()
     };
-    assert!(header.render().is_none());
+    let bare = with_origin(0).render().unwrap();
+    // The line end takes one byte.
+    let room = BLOCK_LEN - bare.trim_ascii_end().len() - 1;
+    for len in [room - 1, room] {
+        let block = with_origin(len).render().unwrap();
+        assert_eq!(Header::parse(&block), Some(with_origin(len)), "{len}");
+    }
+    for len in [room + 1, room + 2, BLOCK_LEN] {
+        assert_eq!(with_origin(len).render(), None, "{len}");
+    }
 }

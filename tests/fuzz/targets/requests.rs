@@ -1,14 +1,13 @@
 //! Messages of a node: the length before them, the message, and the values in it. What is accepted is
 //! signed as bytes that parse, and refused in a reply that a node reads.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use tmkms::canon::SignBytes;
 use tmkms::types::{ChainId, Proposal, Vote};
 use tmkms::wire::{self, MAX_REQUEST_LEN, Refusal, Request};
 
-fuzz_target!(|bytes: &[u8]| {
+pub fn check(bytes: &[u8]) {
     let Ok(Some(prefix)) = wire::frame_len(bytes) else {
         return;
     };
@@ -21,9 +20,9 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let chain = ChainId::new("fuzz-1").unwrap();
     let sign_bytes = match &request {
-        Request::SignVote { vote, .. } => {
-            Vote::try_from(vote).ok().map(|vote| SignBytes::vote(&chain, &vote))
-        }
+        Request::SignVote { vote, .. } => Vote::try_from(vote)
+            .ok()
+            .map(|vote| SignBytes::vote(&chain, &vote)),
         Request::SignProposal { proposal, .. } => Proposal::try_from(proposal)
             .ok()
             .map(|proposal| SignBytes::proposal(&chain, &proposal)),
@@ -34,7 +33,13 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let mut reply = Vec::new();
     let description = String::from_utf8_lossy(body);
-    let refused = request.refuse(Refusal { code: 2, description: &description });
+    let refused = request.refuse(Refusal {
+        code: 2,
+        description: &description,
+    });
     wire::encode(&refused, &mut reply);
     assert!(reply.len() <= 10_240, "a reply of {} bytes", reply.len());
-});
+}
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check(bytes));
