@@ -369,6 +369,7 @@ mod tests {
             assert_eq!(parsed.slot(), made.slot());
             assert_eq!(parsed.timestamp(), made.timestamp());
             assert_eq!(parsed.block_hash(), made.block_hash());
+            assert_eq!(parsed.block_id().map(|id| id.hash), made.block_hash());
             assert_eq!(parsed.chain_id(), made.chain_id());
         }
     }

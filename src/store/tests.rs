@@ -437,6 +437,46 @@ fn filepv(sign_bytes: &SignBytes, signer: &SigningKey) -> String {
 }
 
 #[test]
+fn a_foreign_state_counts_as_far_as_the_higher_of_what_it_says_and_what_it_signed() {
+    let sign_bytes = precommit(8, Some(1), 50);
+    let text = filepv(&sign_bytes, &key());
+    for (height, expected) in [
+        (7, Watermark::signed(sign_bytes)),
+        (8, Watermark::signed(sign_bytes)),
+        (
+            9,
+            Watermark::at(Position::new(9, 0, Some(Step::Precommit)).unwrap()),
+        ),
+    ] {
+        let text = text.replace(r#""8""#, &format!(r#""{height}""#));
+        let foreign = foreign::read(text.as_bytes()).unwrap();
+        assert_eq!(foreign.unchecked_watermark(), expected, "{text}");
+        assert_eq!(foreign.chain_id(), Some(chain()));
+    }
+}
+
+#[test]
+fn an_origin_that_cannot_be_read_is_not_one_that_is_missing() {
+    let scratch = Scratch::new();
+    let ours = key().public_key();
+    let missing = scratch.path("missing.json");
+    assert!(matches!(origin::read(&missing, &chain(), &ours), Ok(None)));
+    let folder = scratch.path("folder");
+    fs::create_dir(&folder).unwrap();
+    let not_below = scratch.file("file", b"", 0o600).join("state.json");
+    for path in [&folder, &not_below] {
+        let Err(error) = origin::read(path, &chain(), &ours) else {
+            panic!("{} was read", path.display());
+        };
+        assert!(matches!(error, OriginError::File(_)), "{error}");
+        assert!(
+            error.to_string().contains(path.to_str().unwrap()),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_foreign_state_is_taken_over_and_kept() {
     let scratch = Scratch::new();
     let path = scratch.path("state.json");
