@@ -400,6 +400,47 @@ fn what_keeps_a_state_from_opening_is_said() {
 }
 
 #[test]
+fn a_copy_that_comes_back_repeats_its_own_slot_only_if_both_signed_the_same_there() {
+    let ours = Watermark::signed(precommit(5, Some(1), 0));
+    let position = ours.position();
+    for (brought, expected) in [
+        (ours, ours),
+        (
+            Watermark::signed(precommit(5, Some(2), 0)),
+            Watermark::at(position),
+        ),
+        (Watermark::at(position), Watermark::at(position)),
+        (
+            Watermark::signed(precommit(6, Some(2), 0)),
+            Watermark::signed(precommit(6, Some(2), 0)),
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let path = scratch.path("state.json");
+        create(&path, ours, None).leave().retire().unwrap();
+        let Err(OpenError::Retired(retired)) = look(&path) else {
+            panic!("not retired");
+        };
+        let store = retired.reinstate(&brought).unwrap();
+        assert_eq!(store.watermark(), &expected, "{brought:?}");
+    }
+}
+
+#[test]
+fn a_foreign_state_is_replaced_by_a_lower_one_only_when_told() {
+    let scratch = Scratch::new();
+    let path = scratch.path("state.json");
+    fs::write(&path, filepv(&precommit(8, Some(1), 50), &key())).unwrap();
+    let Found::Foreign(foreign) = look(&path).unwrap() else {
+        panic!("not recognised");
+    };
+    let lower = Watermark::signed(precommit(3, Some(1), 0));
+    let Adopted { store, kept } = foreign.replace(&lower).unwrap();
+    assert_eq!(store.watermark(), &lower);
+    assert_eq!(kept, scratch.path("state.json.old-filepv"));
+}
+
+#[test]
 fn what_is_no_state_is_told_apart() {
     let scratch = Scratch::new();
     let path = scratch.path("state.json");
