@@ -441,6 +441,22 @@ fn a_foreign_state_is_replaced_by_a_lower_one_only_when_told() {
 }
 
 #[test]
+fn a_state_in_the_place_of_a_new_one_no_longer_follows_the_node() {
+    let scratch = Scratch::new();
+    let origin = scratch.path("priv_validator_state.json");
+    let path = scratch.path("state.json");
+    drop(create(&path, Watermark::ZERO, Some(origin.clone())));
+    let Found::Ours(ready) = look(&path).unwrap() else {
+        panic!("there is no state of ours");
+    };
+    let told = Watermark::signed(precommit(3, Some(1), 0));
+    let mut store = ready.replace(&told).unwrap().store;
+    fs::write(&origin, filepv(&precommit(9, Some(1), 0), &key())).unwrap();
+    assert!(!store.refresh().unwrap());
+    assert_eq!(store.watermark(), &told);
+}
+
+#[test]
 fn what_is_no_state_is_told_apart() {
     let scratch = Scratch::new();
     let path = scratch.path("state.json");
