@@ -92,6 +92,16 @@ features:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --all-features
 	$(CARGO) test --locked --all-features --lib
 
+# A YubiHSM 2 without one: the crate's fake device as a process, the program built for it, all its tests.
+.PHONY: yubihsm
+yubihsm:
+	$(CARGO) build --locked --manifest-path tests/yubihsm/mock/Cargo.toml --target-dir target/mock-yubihsm
+	$(CARGO) fmt --check --manifest-path tests/yubihsm/mock/Cargo.toml
+	$(CARGO) clippy --locked --features yubihsm --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --features yubihsm --all-targets -- -D warnings $(RELAXED)
+	$(CARGO) test --locked --features yubihsm --lib --test yubihsm --test layers --test commands --test operator
+	$(MAKE) --no-print-directory deps FEATURES=yubihsm
+
 # The real binary against the app of a Ledger, played by tests/ledger/app.
 .PHONY: ledger
 ledger:
@@ -99,9 +109,7 @@ ledger:
 	$(CARGO) clippy --locked --features ledger --lib --bins -- -D warnings
 	$(CARGO) clippy --locked --features ledger --test ledger --example ledger_app -- -D warnings $(RELAXED)
 	$(CARGO) test --locked --features ledger --test ledger
-	@mkdir -p target
-	$(CARGO) tree --locked --features ledger -e normal,no-proc-macro --prefix none | sed 's/ (.*//; s/ v/ /; /^tmkms /d' | LC_ALL=C sort -u >target/crates-ledger.txt
-	sed 's/ *#.*//; /^$$/d' config/crates-ledger.txt | diff - target/crates-ledger.txt
+	$(MAKE) --no-print-directory deps FEATURES=ledger
 
 # The key in a stand-in for Fortanix DSM (src/backend/fortanixdsm/README.md): its tests, then the demo on it.
 .PHONY: fortanixdsm
@@ -115,6 +123,7 @@ fortanixdsm:
 	$(CARGO) test --locked --features fortanixdsm --test fortanixdsm
 	$(CARGO) build --locked --features fortanixdsm --bins --example demo
 	DSM=target/fortanixdsm/debug/dsm-server $(CARGO) run --locked --quiet --features fortanixdsm --example demo
+	$(MAKE) --no-print-directory deps FEATURES=fortanixdsm
 
 # The program and what belongs around it: make install DESTDIR=/tmp/package PREFIX=/usr
 # BINARY=PATH installs one that is built already, in any way, and can run here.

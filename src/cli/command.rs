@@ -64,11 +64,11 @@ pub(super) fn find(words: &[&str]) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.words == words)
 }
 
-/// Whether some command's name begins with this word and goes on.
-pub(super) fn is_group(word: &str) -> bool {
+/// Whether some command's name begins with these words and goes on.
+pub(super) fn is_group(words: &[&str]) -> bool {
     COMMANDS
         .iter()
-        .any(|command| command.words.len() > 1 && command.words.first() == Some(&word))
+        .any(|command| command.words.len() > words.len() && command.words.starts_with(words))
 }
 
 impl Command {

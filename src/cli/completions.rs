@@ -42,6 +42,7 @@ fn words(command: &Command, placeholder: &str) -> Vec<&'static str> {
             "address",
             "valcons",
         ],
+        "KIND" => vec!["wrap", "base64", "json"],
         "STEP" => vec!["none", "proposal", "prevote", "precommit"],
         "FORMAT" if command.words == ["state", "export"] => vec!["filepv", "tmkms"],
         "FORMAT" => vec!["json"],
@@ -62,7 +63,8 @@ fn firsts() -> Vec<(&'static str, &'static str)> {
             let about = match *word {
                 "softsign" => "keys in files",
                 "state" => "how far each chain is signed",
-                group if is_group(group) => "",
+                "yubihsm" => "a YubiHSM 2 and its keys",
+                group if is_group(&[group]) => "",
                 _ => command.about,
             };
             found.push((word, about));
@@ -71,21 +73,41 @@ fn firsts() -> Vec<(&'static str, &'static str)> {
     found
 }
 
-/// The commands of a group: the second word, and what it does.
-fn seconds(group: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    COMMANDS
-        .iter()
-        .filter_map(move |command| match command.words {
-            [first, second] if *first == group => Some((*second, command.about)),
-            _ => None,
-        })
+/// What can follow the words of a group, each with what it does.
+fn seconds(group: &str) -> Vec<(&'static str, &'static str)> {
+    let group: Vec<&str> = group.split(' ').collect();
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    for command in COMMANDS {
+        if !command.words.starts_with(&group) {
+            continue;
+        }
+        let Some([word, rest @ ..]) = command.words.get(group.len()..) else {
+            continue;
+        };
+        if found.iter().all(|(known, _)| known != word) {
+            let about = if rest.is_empty() {
+                command.about
+            } else {
+                "keys in the device"
+            };
+            found.push((word, about));
+        }
+    }
+    found
 }
 
-fn groups() -> impl Iterator<Item = &'static str> {
-    firsts()
-        .into_iter()
-        .map(|(word, _)| word)
-        .filter(|word| is_group(word))
+/// The beginnings of commands that go on, such as `state`.
+fn groups() -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for command in COMMANDS {
+        for len in 1..command.words.len() {
+            let group = command.words.get(..len).unwrap_or_default().join(" ");
+            if !found.contains(&group) {
+                found.push(group);
+            }
+        }
+    }
+    found
 }
 
 /// `-c` and `--config`.
@@ -115,15 +137,10 @@ fn bash(to: &mut String) -> fmt::Result {
     writeln!(to, "    if ((COMP_CWORD == 1)); then")?;
     writeln!(to, "        words='{}'", first.join(" "))?;
     writeln!(to, "    else")?;
-    writeln!(
-        to,
-        "        case \"${{COMP_WORDS[1]}} ${{COMP_WORDS[2]}}\" in"
-    )?;
+    writeln!(to, "        case \"${{COMP_WORDS[*]:1:COMP_CWORD}} \" in")?;
     for command in COMMANDS {
-        let (name, begin) = match command.words {
-            [first, second] => (format!("'{first} {second}'"), 3),
-            words => (format!("'{} '*", words.join(" ")), 2),
-        };
+        let name = format!("'{} '*", command.words.join(" "));
+        let begin = command.words.len().saturating_add(1);
         writeln!(to, "        {name})")?;
         writeln!(to, "            ((COMP_CWORD < {begin})) || case $prev in")?;
         for flag in command.flags {
@@ -151,10 +168,12 @@ fn bash(to: &mut String) -> fmt::Result {
     }
     writeln!(to, "        esac")?;
     for group in groups() {
-        let second: Vec<&str> = seconds(group).map(|(word, _)| word).collect();
+        let second: Vec<&str> = seconds(&group).into_iter().map(|(word, _)| word).collect();
+        let count = group.split(' ').count();
         writeln!(
             to,
-            "        [[ $COMP_CWORD == 2 && ${{COMP_WORDS[1]}} == {group} ]] && words='{}'",
+            "        [[ $COMP_CWORD == {} && \"${{COMP_WORDS[*]:1:{count}}}\" == '{group}' ]] && words='{}'",
+            count.saturating_add(1),
             second.join(" ")
         )?;
     }
@@ -169,41 +188,39 @@ fn bash(to: &mut String) -> fmt::Result {
 fn zsh(to: &mut String) -> fmt::Result {
     writeln!(to, "#compdef tmkms\n# tmkms completions zsh")?;
     writeln!(to, "_tmkms() {{\n    local -a commands")?;
-    writeln!(to, "    if (( CURRENT == 2 )); then")?;
-    zsh_commands(to, "        ", firsts().into_iter())?;
-    writeln!(to, "    fi\n    case ${{words[2]}} in")?;
-    for (word, _) in firsts() {
-        if !is_group(word) {
-            if let Some(command) = COMMANDS.iter().find(|command| command.words == [word]) {
-                writeln!(to, "    {word})\n        shift words; (( CURRENT -= 1 ))")?;
-                zsh_arguments(to, "        ", command)?;
-                writeln!(to, "        ;;")?;
-            }
-            continue;
-        }
-        writeln!(to, "    {word})\n        if (( CURRENT == 3 )); then")?;
-        zsh_commands(to, "            ", seconds(word))?;
-        writeln!(
-            to,
-            "        fi\n        local second=${{words[3]}}\n        shift 2 words; (( CURRENT -= 2 ))"
-        )?;
-        writeln!(to, "        case $second in")?;
-        for command in COMMANDS {
-            if let [first, second] = command.words
-                && *first == word
-            {
-                writeln!(to, "        {second})")?;
-                zsh_arguments(to, "            ", command)?;
-                writeln!(to, "            ;;")?;
-            }
-        }
-        writeln!(to, "        esac\n        ;;")?;
-    }
+    zsh_level(to, "    ", &[])?;
     // Loaded by its first use, and then used.
     writeln!(
         to,
-        "    esac\n}}\nif [[ $funcstack[1] == _tmkms ]]; then\n    _tmkms \"$@\"\nelse\n    compdef _tmkms tmkms\nfi"
+        "}}\nif [[ $funcstack[1] == _tmkms ]]; then\n    _tmkms \"$@\"\nelse\n    compdef _tmkms tmkms\nfi"
     )
+}
+
+/// What follows these words: other words, or what the command takes.
+fn zsh_level(to: &mut String, indent: &str, group: &[&str]) -> fmt::Result {
+    let inner = format!("{indent}    ");
+    let next = if group.is_empty() {
+        firsts()
+    } else {
+        seconds(&group.join(" "))
+    };
+    writeln!(to, "{indent}if (( CURRENT == 2 )); then")?;
+    zsh_commands(to, &inner, next.iter().copied())?;
+    writeln!(to, "{indent}fi\n{indent}case ${{words[2]}} in")?;
+    for (word, _) in next {
+        let words = [group, &[word]].concat();
+        writeln!(
+            to,
+            "{indent}{word})\n{inner}shift words; (( CURRENT -= 1 ))"
+        )?;
+        if is_group(&words) {
+            zsh_level(to, &inner, &words)?;
+        } else if let Some(command) = COMMANDS.iter().find(|command| command.words == words) {
+            zsh_arguments(to, &inner, command)?;
+        }
+        writeln!(to, "{inner};;")?;
+    }
+    writeln!(to, "{indent}esac")
 }
 
 fn zsh_commands(
@@ -277,7 +294,7 @@ fn fish(to: &mut String) -> fmt::Result {
         )?;
     }
     for group in groups() {
-        for (word, about) in seconds(group) {
+        for (word, about) in seconds(&group) {
             writeln!(
                 to,
                 "complete -c tmkms -n '__tmkms_at {group}' -f -a {word} -d {}",

@@ -26,6 +26,8 @@ mod supervise;
 mod terminal;
 mod unlock;
 mod vault;
+#[cfg(feature = "yubihsm")]
+mod yubihsm;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -72,7 +74,7 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         Some(other) => return Err(other.unexpected()),
     };
     if let device @ ("yubihsm" | "ledger") = word.as_str()
-        && !command::is_group(device)
+        && !command::is_group(&[device])
     {
         complain(
             &format_args!("this tmkms was built without the backend for {device}"),
@@ -81,11 +83,11 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         return Ok(Exit::Usage);
     }
     let mut words = vec![word];
-    if let Some(group) = words.first().filter(|word| command::is_group(word)) {
+    while is_group(&words) {
         match parser.next()? {
             Some(Arg::Value(word)) => words.push(word.string()?),
-            Some(Arg::Short('h') | Arg::Long("help")) => return help(&[group.into()]),
-            None => return help(&[group.into()]).map(|_| Exit::Usage),
+            Some(Arg::Short('h') | Arg::Long("help")) => return help(&as_os(&words)),
+            None => return help(&as_os(&words)).map(|_| Exit::Usage),
             Some(other) => return Err(other.unexpected()),
         }
     }
@@ -112,6 +114,8 @@ fn dispatch(parser: &mut Parser) -> Result<Exit, lexopt::Error> {
         ["state", "import"] => state::import(&arguments),
         ["state", "export"] => state::export(&arguments),
         ["state", "retire"] => state::retire(&arguments),
+        #[cfg(feature = "yubihsm")]
+        ["yubihsm", ..] => yubihsm::run(command.words, &arguments),
         #[cfg(feature = "ledger")]
         ["ledger", "init"] => ledger::init(&arguments),
         ["version"] => {
@@ -138,17 +142,25 @@ fn help(topic: &[OsString]) -> Result<Exit, lexopt::Error> {
         say(&command.help());
         return Ok(Exit::Done);
     }
-    let group = match words.as_slice() {
-        [group] if command::is_group(group) => group,
-        _ => return Err(no_command(&words)),
-    };
+    if !command::is_group(&words) {
+        return Err(no_command(&words));
+    }
     for command in command::COMMANDS
         .iter()
-        .filter(|command| command.words.first() == Some(group))
+        .filter(|command| command.words.starts_with(&words))
     {
         say(&format!("{}\n", command.help()));
     }
     Ok(Exit::Done)
+}
+
+fn is_group(words: &[String]) -> bool {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    command::is_group(&words)
+}
+
+fn as_os(words: &[String]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
 }
 
 fn no_command(words: &[&str]) -> lexopt::Error {

@@ -127,7 +127,7 @@ fn read_config(file: &Path, report: &mut Report) -> Read {
 }
 
 /// The configuration may hold a password, so it is wiped; it need not be a secret.
-fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
+pub(super) fn read_text(file: &Path) -> Result<Zeroizing<String>, String> {
     use std::io::Read as _;
     let limit = u64::try_from(config::TEXT_MAX_LEN)
         .unwrap_or(u64::MAX)

@@ -131,6 +131,14 @@ const CUT: &[u8] = "…".as_bytes();
 /// Room for our own end of a line: the sign of a cut, two colour codes, the line feed.
 const RESERVED_LEN: usize = 32;
 
+/// A time since 1970 in UTC, without the parts of a second: `2022-08-12T07:27:05Z`.
+pub(super) fn to_the_second(since: Duration) -> String {
+    let mut text = Utc(since).to_string();
+    text.truncate("2022-08-12T07:27:05".len());
+    text.push('Z');
+    text
+}
+
 /// A time since 1970 in UTC, with microseconds: `2022-08-12T07:27:05.904223Z`.
 struct Utc(Duration);
 

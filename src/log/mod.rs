@@ -41,6 +41,13 @@ pub fn init(verbose: bool) {
     });
 }
 
+/// A time in UTC to the second, as RFC 3339 has it: `2022-08-12T07:27:05Z`.
+#[must_use]
+pub fn timestamp(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    line::to_the_second(since)
+}
+
 struct Printer(Colour);
 
 static PLAIN: Printer = Printer(Colour::Off);

@@ -37,6 +37,8 @@ struct Shared {
     requests: AtomicUsize,
     /// The code of each command that was passed on.
     commands: Mutex<Vec<u8>>,
+    /// The number of each session that the device has opened.
+    sessions: Mutex<Vec<u8>>,
     is_over: AtomicBool,
 }
 
@@ -49,6 +51,7 @@ impl Proxy {
             fault: Mutex::new((Fault::None, 0)),
             requests: AtomicUsize::new(0),
             commands: Mutex::default(),
+            sessions: Mutex::default(),
             is_over: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
@@ -66,8 +69,13 @@ impl Proxy {
 
     /// Puts another device behind it; connections to the one before end with their next request.
     pub fn behind(&self, device: &str) {
-        *self.shared.device.lock().unwrap() = device.to_owned();
+        self.next(device);
         self.set_for(Fault::Away, 1);
+    }
+
+    /// Puts another device behind it for new connections.
+    pub fn next(&self, device: &str) {
+        device.clone_into(&mut self.shared.device.lock().unwrap());
     }
 
     /// From now on, until it is set again.
@@ -88,6 +96,13 @@ impl Proxy {
     /// The codes of the commands that came so far.
     pub fn commands(&self) -> Vec<u8> {
         self.shared.commands.lock().unwrap().clone()
+    }
+}
+
+impl Proxy {
+    /// The number of the session that was opened last.
+    pub fn last_session(&self) -> u8 {
+        *self.shared.sessions.lock().unwrap().last().unwrap()
     }
 }
 
@@ -148,6 +163,9 @@ fn serve(stream: TcpStream, shared: &Shared) {
         let Ok(Some((_, body))) = message(&mut BufReader::with_capacity(1, &mut device)) else {
             return;
         };
+        if let [0x83, _, _, session, ..] = body.as_slice() {
+            shared.sessions.lock().unwrap().push(*session);
+        }
         let sent = match fault {
             Fault::CutBeforeAnswer => return,
             Fault::Pieces => pieces(client.get_mut(), &body),

@@ -30,9 +30,9 @@ impl Audit {
         self.path.is_some()
     }
 
-    /// Before a command: takes entries out in time. What goes wrong is said, and stops nothing before the
+    /// After a command: takes entries out in time. What goes wrong is said, and stops nothing before the
     /// device itself stops.
-    pub(super) fn before(&mut self, session: &Session, serial: &str) {
+    pub(super) fn after(&mut self, session: &Session, serial: &str) {
         self.commands = self.commands.saturating_add(1);
         if self.commands >= INTERVAL {
             self.drain(session, serial);

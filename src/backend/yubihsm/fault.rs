@@ -41,15 +41,19 @@ pub enum Fault {
 
 impl Fault {
     pub(super) fn of_io(error: &io::Error, deadline: Duration) -> Self {
-        match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Silent(deadline),
+        let kind = error.kind();
+        if matches!(kind, io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
+            Self::Silent(deadline)
+        } else if matches!(
+            kind,
             io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionAborted => {
-                Self::Connector("it hung up before it answered".to_owned())
-            }
-            _ => Self::System(error.to_string()),
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionAborted
+        ) {
+            Self::Connector("it hung up before it answered".to_owned())
+        } else {
+            Self::System(error.to_string())
         }
     }
 

@@ -75,7 +75,6 @@ impl Connection {
         }
         let until = Until::new(deadline);
         self.attempt(frame, &until).map_err(|ended| match ended {
-            Ended::Before => Fault::of_io(&ErrorKind::UnexpectedEof.into(), deadline),
             Ended::Io(error) => Fault::of_io(&error, deadline),
             Ended::Fault(fault) => fault,
         })
@@ -97,12 +96,7 @@ impl Connection {
         )
         .into_bytes();
         request.extend_from_slice(frame);
-        until
-            .write(&mut self.stream, &request)
-            .map_err(|error| match error.kind() {
-                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Ended::Before,
-                _ => Ended::Io(error),
-            })?;
+        until.write(&mut self.stream, &request)?;
         let mut reader = Reader::new(&mut self.stream, until);
         let head = reader.head()?;
         let status = head.first_line.split(' ').nth(1).unwrap_or_default();
@@ -161,7 +155,6 @@ pub(super) fn read_request(
         })
     };
     read().map(Some).map_err(|ended| match ended {
-        Ended::Before => ErrorKind::UnexpectedEof.into(),
         Ended::Io(error) => error,
         Ended::Fault(_) => ErrorKind::InvalidData.into(),
     })
@@ -188,8 +181,6 @@ pub(super) fn write_answer(
 const ADDRESSES: usize = 2;
 
 enum Ended {
-    /// Before the first byte of an answer.
-    Before,
     Io(io::Error),
     Fault(Fault),
 }
@@ -295,10 +286,6 @@ impl<'a> Reader<'a> {
     }
 
     fn head(&mut self) -> Result<Head, Ended> {
-        self.fill().map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => Ended::Before,
-            _ => Ended::Io(error),
-        })?;
         let mut room = HEAD_MAX_LEN;
         let mut head = Head {
             first_line: self.line(&mut room)?,

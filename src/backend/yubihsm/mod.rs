@@ -7,6 +7,7 @@ mod frame;
 mod http;
 mod line;
 mod objects;
+mod phrase;
 mod server;
 mod session;
 mod setup;
@@ -27,8 +28,11 @@ use line::Line;
 
 pub use fault::Fault;
 pub use line::Reach;
+pub use objects::names;
+pub use phrase::{Phrase, PhraseError};
 pub use server::Server;
-pub use session::{Cause, Info, Session};
+pub use session::{Cause, Info, Session, greet};
+pub use setup::{erase_and_set_up, random};
 pub use usb::{Found, devices};
 
 /// What there is to know of a device before it is opened.
@@ -194,12 +198,6 @@ impl Device for Yubihsm {
                 "a chain with vote extensions of that size needs another provider",
             )));
         }
-        if self.session.is_none() || self.commands >= COMMANDS_MAX {
-            let auth = self.credentials.authentication_key_id;
-            let _ = self
-                .begin()
-                .map_err(|cause| Trouble::Lost(open_error(&cause, auth).error().clone()))?;
-        }
         self.commands = self.commands.saturating_add(1);
         let serial = self.called();
         let Some(session) = &self.session else {
@@ -208,7 +206,6 @@ impl Device for Yubihsm {
                 "this is a fault of this program",
             )));
         };
-        self.audit.before(session, &serial);
         let doing = format!("sign with key 0x{id:04x}");
         let mut signed = sign_once(session, id, bytes);
         if matches!(signed, Err(Cause::Device(device::ErrorKind::LogFull))) && self.audit.is_kept()
@@ -228,12 +225,26 @@ impl Device for Yubihsm {
             )));
         };
         self.commands = self.commands.saturating_add(1);
-        self.audit.before(session, &serial);
+        self.audit.after(session, &serial);
         // 30 s without a command end a session.
         match session.client().ping() {
             Ok(_) => Ok(()),
             Err(error) => Err(trouble(&session.cause(&error), "answer")),
         }
+    }
+
+    fn settle(&mut self) -> Result<(), Trouble> {
+        let serial = self.called();
+        if self.commands >= COMMANDS_MAX {
+            let auth = self.credentials.authentication_key_id;
+            let _ = self
+                .begin()
+                .map_err(|cause| Trouble::Lost(open_error(&cause, auth).error().clone()))?;
+        }
+        if let Some(session) = &self.session {
+            self.audit.after(session, &serial);
+        }
+        Ok(())
     }
 }
 

@@ -19,7 +19,9 @@ pub(super) fn consensus_key(session: &Session, id: u16) -> Result<Result<PublicK
                     "correct `key`, or make it: `tmkms yubihsm keys list` and `keys generate`",
                 )));
             }
-            cause => return Err(cause),
+            cause @ (Cause::Device(_) | Cause::Fault(_) | Cause::Password | Cause::Other(_)) => {
+                return Err(cause);
+            }
         },
     };
     let bytes: Option<[u8; 32]> = (public.algorithm == yubihsm::asymmetric::Algorithm::Ed25519)
@@ -102,8 +104,9 @@ pub(super) fn cautions_about_auth(session: &Session, id: u16) -> Vec<Error> {
     )]
 }
 
-/// The names of capabilities; those of firmware that nobody here knows have none, and all is all.
-pub(super) fn names(capabilities: Capability) -> String {
+/// The names of capabilities, the most dangerous first; of many only the first, of unknown ones the bits.
+#[must_use]
+pub fn names(capabilities: Capability) -> String {
     const SHOWN: usize = 6;
     let known: Vec<String> = KNOWN
         .iter()

@@ -96,7 +96,7 @@ fn serve(mut stream: TcpStream, line: &Line) -> io::Result<()> {
             "POST /connector/api" => match line.exchange(Who::Guest, &request.body) {
                 Ok(frame) => answer("200 OK", BYTES, &frame)?,
                 Err(Fault::Crowded) => {
-                    answer("503 Service Unavailable", TEXT, b"the device is busy\n")?
+                    answer("503 Service Unavailable", TEXT, b"the device is busy\n")?;
                 }
                 Err(Fault::Garbled(what)) => answer("400 Bad Request", TEXT, what.as_bytes())?,
                 Err(fault) => answer("502 Bad Gateway", TEXT, fault.error().what.as_bytes())?,

@@ -1,5 +1,6 @@
 //! A session with a device, and what its errors mean.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use yubihsm::{Client, Credentials, client, device};
@@ -7,7 +8,7 @@ use yubihsm::{Client, Credentials, client, device};
 use super::super::Error;
 use super::bridge;
 use super::fault::{Fault, log_full, wrong_password};
-use super::line::{Line, Who};
+use super::line::{Line, Reach, Who};
 
 /// An open session.
 pub struct Session {
@@ -52,6 +53,28 @@ impl Session {
         })
     }
 
+    /// Opens a session with a device that nobody else of this process uses.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause`].
+    pub fn with(
+        reach: Reach,
+        deadline: Duration,
+        credentials: &Credentials,
+    ) -> Result<Self, Cause> {
+        Self::open(&Arc::new(Line::new(reach, deadline)), credentials)
+    }
+
+    /// Opens another session with the same device, after which this one is no use.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause`].
+    pub fn another(&self, credentials: &Credentials) -> Result<Self, Cause> {
+        Self::open(&self.line, credentials)
+    }
+
     /// The device's commands.
     #[must_use]
     pub const fn client(&self) -> &Client {
@@ -82,14 +105,22 @@ impl Session {
             Err(error) => match self.cause(&error) {
                 // The crate does not know the algorithms of newer firmware.
                 Cause::Other(_) => info(&self.line).map_err(Cause::Fault),
-                cause => Err(cause),
+                cause @ (Cause::Device(_) | Cause::Fault(_) | Cause::Password) => Err(cause),
             },
         }
     }
 }
 
-/// What a device says of itself to anybody.
-pub(super) fn info(line: &Line) -> Result<Info, Fault> {
+/// What a device says of itself to anybody, without a session.
+///
+/// # Errors
+///
+/// [`Fault`].
+pub fn greet(reach: Reach, deadline: Duration) -> Result<Info, Fault> {
+    info(&Line::new(reach, deadline))
+}
+
+fn info(line: &Line) -> Result<Info, Fault> {
     let answer = line.exchange(Who::Signer, &DEVICE_INFO)?;
     parse_info(&answer).ok_or(Fault::Garbled("it does not say which device it is"))
 }

@@ -86,7 +86,7 @@ pub(super) struct Connection(rusb::DeviceHandle<rusb::Context>);
 impl Connection {
     pub(super) fn open(serial: Option<&str>) -> Result<Self, Fault> {
         let found = choose(devices(), serial)?;
-        let fault = |error| fault(error, &found, Duration::ZERO);
+        let fault = |error| fault(error, &found);
         let context = rusb::Context::new().map_err(fault)?;
         let listed = context.devices().map_err(fault)?;
         let device = listed
@@ -109,9 +109,18 @@ impl Connection {
     pub(super) fn exchange(&mut self, frame: &[u8], deadline: Duration) -> Result<Vec<u8>, Fault> {
         let fault = |error| match error {
             rusb::Error::Timeout => Fault::Silent(deadline),
+            // An endpoint that stalls is one whose device is going.
             rusb::Error::NoDevice | rusb::Error::NotFound | rusb::Error::Pipe => Fault::Unplugged,
             rusb::Error::Busy => Fault::Busy,
-            other => Fault::System(other.to_string()),
+            rusb::Error::Io
+            | rusb::Error::InvalidParam
+            | rusb::Error::Access
+            | rusb::Error::Overflow
+            | rusb::Error::Interrupted
+            | rusb::Error::NoMem
+            | rusb::Error::NotSupported
+            | rusb::Error::BadDescriptor
+            | rusb::Error::Other => Fault::System(format!("USB: {error}")),
         };
         let written = self
             .0
@@ -137,15 +146,23 @@ impl Connection {
     }
 }
 
-fn fault(error: rusb::Error, found: &Found, deadline: Duration) -> Fault {
+/// Why a device could not be opened.
+fn fault(error: rusb::Error, found: &Found) -> Fault {
     match error {
         rusb::Error::Access => Fault::Permission(found.node()),
         rusb::Error::Busy => Fault::Busy,
         // The number is a new one after a reset that did not go well: the next attempt finds it.
         rusb::Error::NoDevice | rusb::Error::NotFound => Fault::Unplugged,
-        rusb::Error::Timeout => Fault::Silent(deadline),
-        rusb::Error::Io => Fault::System("USB input/output error".to_owned()),
-        other => Fault::System(other.to_string()),
+        rusb::Error::Io
+        | rusb::Error::InvalidParam
+        | rusb::Error::Timeout
+        | rusb::Error::Overflow
+        | rusb::Error::Pipe
+        | rusb::Error::Interrupted
+        | rusb::Error::NoMem
+        | rusb::Error::NotSupported
+        | rusb::Error::BadDescriptor
+        | rusb::Error::Other => Fault::System(format!("USB: {error}")),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Every command, as it is typed and explained.
 
+#[cfg(feature = "yubihsm")]
+mod yubihsm;
+
 use super::{Command, Flag};
 
 const CONFIG: Flag = Flag {
@@ -333,6 +336,20 @@ pub(in crate::cli) const COMMANDS: &[Command] = &[
                   filepv or horcrux, height, round, step) and dials (chain_id, addr, skipped, peer_id, asked,\n\
                   problem).",
     },
+    #[cfg(feature = "yubihsm")]
+    yubihsm::DETECT,
+    #[cfg(feature = "yubihsm")]
+    yubihsm::SETUP,
+    #[cfg(feature = "yubihsm")]
+    yubihsm::TEST,
+    #[cfg(feature = "yubihsm")]
+    yubihsm::LIST,
+    #[cfg(feature = "yubihsm")]
+    yubihsm::GENERATE,
+    #[cfg(feature = "yubihsm")]
+    yubihsm::IMPORT,
+    #[cfg(feature = "yubihsm")]
+    yubihsm::EXPORT,
     Command {
         words: &["completions"],
         operands: "SHELL",
@@ -353,7 +370,7 @@ pub(in crate::cli) const COMMANDS: &[Command] = &[
     Command {
         words: &["help"],
         operands: "[COMMAND]",
-        count: 0..=2,
+        count: 0..=3,
         flags: &[Flag {
             short: None,
             long: "man",

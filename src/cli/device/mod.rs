@@ -7,7 +7,7 @@ mod hold;
 #[cfg(feature = "ledger")]
 pub(super) mod ledger;
 #[cfg(feature = "yubihsm")]
-mod yubihsm;
+pub(super) mod yubihsm;
 
 #[cfg(feature = "device")]
 pub(super) use hold::chain_keys;
