@@ -2,9 +2,10 @@
 //!
 //! Everything that is printed as done was checked; the first thing that is not as claimed ends it with
 //! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it; `DSM=PATH` has the key
-//! in the stand-in for Fortanix DSM that is there.
+//! in the stand-in for Fortanix DSM that is there, `LEDGER=PATH` in the stand-in for a Ledger.
 
 mod dsm;
+mod ledger;
 #[path = "../validator/mod.rs"]
 mod validator;
 
@@ -93,8 +94,21 @@ impl Demo {
         let service = std::env::var_os("DSM");
         let service = service.map(|program| dsm::serve(program.as_ref(), &self.home, CHAIN));
         let service = service.transpose()?;
-        let printed = if service.is_some() {
-            println!("  (the provider is now the stand-in for Fortanix DSM, and the key is in it)");
+        let device = std::env::var_os("LEDGER");
+        let device = device.map(|program| ledger::plug_in(program.as_ref(), &self.home, CHAIN));
+        let device = device.transpose()?;
+        let extension = if device.is_some() {
+            Extension::Without
+        } else {
+            Extension::With
+        };
+        let printed = if service.is_some() || device.is_some() {
+            let what = if device.is_some() {
+                "a Ledger"
+            } else {
+                "Fortanix DSM"
+            };
+            println!("  (the provider is now the stand-in for {what}, and the key is in it)");
             self.command(&["state", "init", "-c", text(&config)?, CHAIN])?;
             self.command(&["check", "-c", text(&config)?])?
         } else {
@@ -110,12 +124,12 @@ impl Demo {
 
         title("Ten heights; each signature is verified as a node would");
         for height in 1..=HEIGHTS {
-            sign_height(&mut node, &public_key, height)?;
+            sign_height(&mut node, &public_key, height, extension)?;
         }
         log_lines(&mut signer, 4);
 
         title("The node asks for a second block at a height that is signed");
-        let last = precommit(HEIGHTS);
+        let last = precommit(HEIGHTS, extension);
         let other = last.clone().with_block(Some(Block::numbered(666)));
         let first = node.sign_vote(&last)?;
         refused(&node.sign_vote(&other)?)?;
@@ -128,15 +142,21 @@ impl Demo {
         let mut node = self.connect(&mut signer)?;
         refused(&node.sign_vote(&other)?)?;
         let again = node.sign_vote(&last)?;
-        again.accepted()?;
-        if again.signature != first.signature {
+        if device.is_some() {
+            let text = again
+                .accepted()
+                .err()
+                .ok_or("the app has signed a slot twice")?;
+            println!("  the app signs nothing twice, the same block neither: {text}");
+        } else if again.accepted()? != first.signature {
             return Err("the block that was signed got another signature".into());
+        } else {
+            println!(
+                "  the block that was signed before gets its old signature: {}",
+                hex(&again.signature, 12)?
+            );
         }
-        println!(
-            "  the block that was signed before gets its old signature: {}",
-            hex(&again.signature, 12)?
-        );
-        sign_height(&mut node, &public_key, HEIGHTS + 1)?;
+        sign_height(&mut node, &public_key, HEIGHTS + 1, extension)?;
 
         title("Asked to stop (SIGTERM)");
         let status = signer.stop(PATIENCE)?.ok_or("it did not stop")?;
@@ -201,18 +221,32 @@ fn block(height: i64) -> Block {
     Block::numbered(height.unsigned_abs())
 }
 
-fn precommit(height: i64) -> VoteRequest {
-    VoteRequest::precommit(CHAIN, height, 0)
-        .with_block(Some(block(height)))
-        .with_extension(b"what the application adds")
+/// Whether precommits have a vote extension: a Ledger signs none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extension {
+    With,
+    Without,
+}
+
+fn precommit(height: i64, extension: Extension) -> VoteRequest {
+    let vote = VoteRequest::precommit(CHAIN, height, 0).with_block(Some(block(height)));
+    match extension {
+        Extension::With => vote.with_extension(b"what the application adds"),
+        Extension::Without => vote,
+    }
 }
 
 /// What a node that proposes asks for in a height that goes well.
-fn sign_height(node: &mut Connection, key: &[u8; 32], height: i64) -> Result<()> {
+fn sign_height(
+    node: &mut Connection,
+    key: &[u8; 32],
+    height: i64,
+    extension: Extension,
+) -> Result<()> {
     let began = Instant::now();
     let proposal = ProposalRequest::new(CHAIN, height, 0).with_block(Some(block(height)));
     let prevote = VoteRequest::prevote(CHAIN, height, 0).with_block(Some(block(height)));
-    let precommit = precommit(height);
+    let precommit = precommit(height, extension);
     let replies = [
         ("proposal", node.sign_proposal(&proposal)?),
         ("prevote", node.sign_vote(&prevote)?),
@@ -230,14 +264,18 @@ fn sign_height(node: &mut Connection, key: &[u8; 32], height: i64) -> Result<()>
             return Err(format!("the {what}'s signature at height {height} is wrong").into());
         }
     }
-    if !replies[2]
-        .1
-        .signs_extension(key, &precommit.extension_sign_bytes())
+    let extended = &replies[2].1;
+    if extension == Extension::With
+        && !extended.signs_extension(key, &precommit.extension_sign_bytes())
     {
         return Err(format!("the extension's signature at height {height} is wrong").into());
     }
     println!(
-        "  height {height:>2}: proposal, prevote, precommit and its extension, all four valid, {:.1} ms",
+        "  height {height:>2}: {}, {:.1} ms",
+        match extension {
+            Extension::With => "proposal, prevote, precommit and its extension, all four valid",
+            Extension::Without => "proposal, prevote and precommit, all three valid",
+        },
         took.as_secs_f64() * 1000.0
     );
     Ok(())

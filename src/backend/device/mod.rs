@@ -139,7 +139,7 @@ pub struct Attached {
 pub struct Key {
     desk: Arc<Desk>,
     slot: usize,
-    public_key: PublicKey,
+    known: PublicKey,
 }
 
 /// What keys and worker share.
@@ -258,7 +258,7 @@ impl Attached {
         Key {
             desk: Arc::clone(&self.desk),
             slot,
-            public_key,
+            known: public_key,
         }
     }
 }
@@ -285,7 +285,7 @@ impl Key {
         let progress = Arc::new(Progress(AtomicU8::new(WAITING)));
         let job = Job {
             slot: self.slot,
-            public_key: self.public_key,
+            public_key: self.known,
             work,
             progress: Arc::clone(&progress),
             reply,
@@ -339,7 +339,7 @@ impl Drop for Desk {
 
 impl Backend for Key {
     fn public_key(&self) -> PublicKey {
-        self.public_key
+        self.known
     }
 
     fn signs_extensions(&self) -> bool {
