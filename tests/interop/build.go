@@ -58,6 +58,12 @@ func build(ctx context.Context, w *World, cases []Case) error {
 			}
 			continue
 		}
+		if b == withYubihsm() {
+			if err := installYubihsm(ctx, w); err != nil {
+				return err
+			}
+			continue
+		}
 		args := []string{"build", "-trimpath", "-modfile=" + b.Release + ".mod", "-o", w.Bin(b.Name)}
 		if b.Release == "v1.0.1" {
 			args = append(args, "-tags=v1")
