@@ -2,11 +2,12 @@
 //!
 //! Everything that is printed as done was checked; the first thing that is not as claimed ends it with
 //! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it; `DSM=PATH` has the key
-//! in the stand-in for Fortanix DSM that is there.
+//! in the stand-in for Fortanix DSM that is there, `YUBIHSM=PATH` in the fake YubiHSM 2.
 
 mod dsm;
 #[path = "../validator/mod.rs"]
 mod validator;
+mod yubihsm;
 
 use std::error::Error;
 use std::fs;
@@ -90,11 +91,19 @@ impl Demo {
             &addr,
             text(&self.home)?,
         ])?;
-        let service = std::env::var_os("DSM");
-        let service = service.map(|program| dsm::serve(program.as_ref(), &self.home, CHAIN));
-        let service = service.transpose()?;
-        let printed = if service.is_some() {
-            println!("  (the provider is now the stand-in for Fortanix DSM, and the key is in it)");
+        let service = match (std::env::var_os("DSM"), std::env::var_os("YUBIHSM")) {
+            (Some(program), _) => Some((
+                "the stand-in for Fortanix DSM",
+                dsm::serve(program.as_ref(), &self.home, CHAIN)?,
+            )),
+            (None, Some(program)) => Some((
+                "the fake YubiHSM 2",
+                yubihsm::serve(program.as_ref(), &self.home, CHAIN)?,
+            )),
+            (None, None) => None,
+        };
+        let printed = if let Some((name, _)) = &service {
+            println!("  (the provider is now {name}, and the key is in it)");
             self.command(&["state", "init", "-c", text(&config)?, CHAIN])?;
             self.command(&["check", "-c", text(&config)?])?
         } else {

@@ -18,6 +18,12 @@ pub(super) fn serve(program: &Path, home: &Path, chain: &str) -> Result<Process>
         text(&dir.join("api-key"))?,
         text(&dir.join("ca.pem"))?,
     );
+    replace_provider(home, &provider)?;
+    Ok(service)
+}
+
+/// Has the configuration name another provider than `init` has.
+pub(super) fn replace_provider(home: &Path, provider: &str) -> Result<()> {
     let config = home.join("tmkms.toml");
     let before = fs::read_to_string(&config)?;
     // So that `check` prints the key as the demo compares it.
@@ -27,5 +33,5 @@ pub(super) fn serve(program: &Path, home: &Path, chain: &str) -> Result<Process>
         .ok_or("no provider to replace")?;
     let (_, tail) = rest.split_once("[[validator]]").ok_or("no validator")?;
     fs::write(&config, format!("{head}{provider}[[validator]]{tail}"))?;
-    Ok(service)
+    Ok(())
 }
