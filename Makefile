@@ -1,11 +1,12 @@
 # `make` is what must be green before a push; `.ci/run` calls it and the longer targets.
 CARGO ?= cargo
+comma = ,
 RELAXED = -A clippy::unwrap_used -A clippy::expect_used -A clippy::panic -A clippy::indexing_slicing \
 	-A clippy::string_slice -A clippy::arithmetic_side_effects -A clippy::as_conversions \
 	-A clippy::print_stdout -A clippy::print_stderr -A clippy::wildcard_enum_match_arm -A missing_docs -A unreachable_pub \
 	-A clippy::pedantic
 
-.PHONY: all check demo fmt lint test doc prove bench bench-tmkms bench-disks static repro deps
+.PHONY: all check demo fmt lint test doc prove bench bench-tmkms bench-disks static repro containers sbom deps
 all check: fmt lint test doc
 
 # The program and a stand-in validator, in a directory of their own that is gone afterwards.
@@ -91,6 +92,39 @@ features:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --all-features
 	$(CARGO) test --locked --all-features --lib
 
+# A YubiHSM 2 without one: the crate's fake device as a process, the program built for it, all its tests.
+.PHONY: yubihsm
+yubihsm:
+	$(CARGO) build --locked --manifest-path tests/yubihsm/mock/Cargo.toml --target-dir target/mock-yubihsm
+	$(CARGO) fmt --check --manifest-path tests/yubihsm/mock/Cargo.toml
+	$(CARGO) clippy --locked --features yubihsm --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --features yubihsm --all-targets -- -D warnings $(RELAXED)
+	$(CARGO) test --locked --features yubihsm --lib --test yubihsm --test layers --test commands --test operator
+	$(MAKE) --no-print-directory deps FEATURES=yubihsm
+
+# The real binary against the app of a Ledger, played by tests/ledger/app.
+.PHONY: ledger
+ledger:
+	@pkg-config --exists libudev || { echo "make ledger needs libudev (Debian: apt-get install libudev-dev pkg-config)"; exit 1; }
+	$(CARGO) clippy --locked --features ledger --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --features ledger --test ledger --example ledger_app -- -D warnings $(RELAXED)
+	$(CARGO) test --locked --features ledger --test ledger
+	$(MAKE) --no-print-directory deps FEATURES=ledger
+
+# The key in a stand-in for Fortanix DSM (src/backend/fortanixdsm/README.md): its tests, then the demo on it.
+.PHONY: fortanixdsm
+STAND_IN = tests/fortanixdsm/server/Cargo.toml --target-dir target/fortanixdsm
+fortanixdsm:
+	$(CARGO) clippy --locked --features fortanixdsm --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --features fortanixdsm --test fortanixdsm --example demo -- -D warnings $(RELAXED)
+	$(CARGO) clippy --locked --manifest-path $(STAND_IN) -- -D warnings
+	$(CARGO) build --locked --manifest-path $(STAND_IN)
+	$(CARGO) test --locked --features fortanixdsm --lib fortanixdsm
+	$(CARGO) test --locked --features fortanixdsm --test fortanixdsm
+	$(CARGO) build --locked --features fortanixdsm --bins --example demo
+	DSM=target/fortanixdsm/debug/dsm-server $(CARGO) run --locked --quiet --features fortanixdsm --example demo
+	$(MAKE) --no-print-directory deps FEATURES=fortanixdsm
+
 # The program and what belongs around it: make install DESTDIR=/tmp/package PREFIX=/usr
 # BINARY=PATH installs one that is built already, in any way, and can run here.
 .PHONY: install
@@ -125,10 +159,12 @@ interop:
 bench:
 	$(CARGO) bench --locked --bench bench -- $(ONLY)
 
-# The same, with iqlusion's tmkms beside it; building that takes minutes, once.
+# The same, with iqlusion's tmkms beside it, and our static file if `make static` has made one. Building
+# tmkms takes minutes, once.
 RIVAL = target/tmkms-0.15.0
+BESIDE = $(addprefix --program static=,$(wildcard target/x86_64-unknown-linux-musl/release/tmkms))
 bench-tmkms: $(RIVAL)/bin/tmkms
-	$(CARGO) bench --locked --bench bench -- --program tmkms-0.15.0=$(RIVAL)/bin/tmkms $(ONLY)
+	$(CARGO) bench --locked --bench bench -- $(BESIDE) --program tmkms-0.15.0=$(RIVAL)/bin/tmkms $(ONLY)
 
 # A commit on ext4, xfs, btrfs and tmpfs, and what reaches the device. Needs root.
 bench-disks:
@@ -137,7 +173,8 @@ bench-disks:
 $(RIVAL)/bin/tmkms:
 	$(CARGO) install tmkms --locked --version 0.15.0 --features softsign --root $(RIVAL)
 
-# One file that needs nothing else: `make static`, `make static TARGET=aarch64-unknown-linux-musl`.
+# One file that needs nothing else: `make static`, `make static TARGET=aarch64-unknown-linux-musl`, and with a
+# backend that can be static: `make static FEATURES=fortanixdsm`.
 # `AUDIT=auditable` puts the list of crates into it (cargo install cargo-auditable --locked).
 TARGET = x86_64-unknown-linux-musl
 OUT = target
@@ -154,9 +191,15 @@ LEAN = -C linker=rust-lld -C linker-flavor=ld.lld -C relocation-model=pic -C lin
 REMAP = --remap-path-prefix=$(CURDIR)=. --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo
 static:
 	rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET)
-	RUSTFLAGS="$(REMAP) $(LEAN)" $(CARGO) $(AUDIT) build --locked --release --bin tmkms --target $(TARGET) --target-dir $(OUT)
+	RUSTFLAGS="$(REMAP) $(LEAN)" $(CARGO) $(AUDIT) build --locked --release --bin tmkms --features "$(FEATURES)" --target $(TARGET) --target-dir $(OUT)
 	@ls -l $(OUT)/$(TARGET)/release/tmkms
 	config/empty-root $(OUT)/$(TARGET)/release/tmkms $(DEMO)
+
+# The steps of config/compose.yaml without Docker: the static file and a CometBFT node, each in a root of its own.
+containers: static
+	cd tests/interop/nodes && CGO_ENABLED=0 GOWORK=off GOFLAGS="-mod=readonly -buildvcs=false" go build -trimpath \
+		-modfile=v0.38.25.mod -o $(CURDIR)/target/cometbft github.com/cometbft/cometbft/cmd/cometbft
+	tests/containers/by-hand.sh $(OUT)/$(TARGET)/release/tmkms target/cometbft
 
 # What is committed, built in two directories, is the same bytes.
 repro:
@@ -166,22 +209,26 @@ repro:
 	sha256sum target/repro/one/target/$(TARGET)/release/tmkms target/repro/two/deeper/target/$(TARGET)/release/tmkms
 	cmp target/repro/one/target/$(TARGET)/release/tmkms target/repro/two/deeper/target/$(TARGET)/release/tmkms
 
-# The reviewed list of crates in the binary: at most 48, none twice, no build script that needs more than Rust.
+# The list of crates of the static file, in the file itself, where scanners look for it, and beside it as JSON.
+# Needs `cargo install cargo-auditable --locked`.
+SBOM = target/sbom/$(TARGET)/release
+sbom:
+	$(MAKE) --no-print-directory static AUDIT=auditable OUT=target/sbom
+	objcopy -O binary --only-section=.dep-v0 --set-section-flags .dep-v0=alloc $(SBOM)/tmkms $(SBOM)/dep-v0
+	# It is a zlib stream: the same in gzip's clothes, without the sum at its end.
+	{ printf '\037\213\010\0\0\0\0\0\0\0'; tail -c +3 $(SBOM)/dep-v0; } | gzip -dc 2>/dev/null >$(SBOM)/tmkms.sbom.json; test -s $(SBOM)/tmkms.sbom.json
+	sed 's/ *#.*//; /^$$/d; s/\(.*\) \(.*\)/"name":"\1","version":"\2"/' config/crates.txt | \
+		while read -r crate; do grep -qF "$$crate" $(SBOM)/tmkms.sbom.json || { echo "not in it: $$crate"; exit 1; }; done
+	@ls -l $(SBOM)/tmkms $(SBOM)/tmkms.sbom.json
+
+# The reviewed list of crates in the binary: none twice, and by default at most 48 and no build script that needs
+# more than Rust. `make deps FEATURES="yubihsm ledger"`: what each adds is in config/crates-FEATURE.txt.
+REVIEWED = config/crates.txt $(wildcard $(FEATURES:%=config/crates-%.txt))
+TREE = $(CARGO) tree --locked --features "$(FEATURES)" --prefix none
 deps:
 	@mkdir -p target
-	$(CARGO) tree --locked -e normal,no-proc-macro --prefix none | sed 's/ (.*//; s/ v/ /; /^tmkms /d' | LC_ALL=C sort -u >target/crates.txt
-	sed 's/ *#.*//; /^$$/d' config/crates.txt | diff - target/crates.txt
-	test $$(wc -l <target/crates.txt) -le 48
+	$(TREE) -e normal,no-proc-macro | sed 's/ (.*//; s/ v/ /; /^tmkms /d' | LC_ALL=C sort -u >target/crates.txt
+	sed 's/ *#.*//; /^$$/d' $(REVIEWED) | LC_ALL=C sort -u | diff - target/crates.txt
 	test -z "$$(cut -d' ' -f1 target/crates.txt | uniq -d)"
-	! $(CARGO) tree --locked -e normal,build --prefix none | grep -E '^(bindgen|cc|cmake|pkg-config) '
-
-# A YubiHSM 2 without one: the crate's fake device as a process, the program built for it, all its tests.
-.PHONY: yubihsm
-yubihsm:
-	$(CARGO) build --locked --manifest-path tests/yubihsm/mock/Cargo.toml --target-dir target/mock-yubihsm
-	$(CARGO) fmt --check --manifest-path tests/yubihsm/mock/Cargo.toml
-	$(CARGO) clippy --locked --features yubihsm --lib --bins -- -D warnings
-	$(CARGO) clippy --locked --features yubihsm --all-targets -- -D warnings $(RELAXED)
-	$(CARGO) test --locked --features yubihsm --lib --test yubihsm --test layers --test commands --test operator
-	$(CARGO) tree --locked --features yubihsm -e normal,no-proc-macro --prefix none | sed 's/ (.*//; s/ v/ /; /^tmkms /d' | LC_ALL=C sort -u >target/crates-yubihsm.txt
-	sed 's/ *#.*//; /^$$/d' config/crates-yubihsm.txt | diff - target/crates-yubihsm.txt
+	$(if $(FEATURES),,test $$(wc -l <target/crates.txt) -le 48)
+	$(if $(FEATURES),,! $(TREE) -e normal$(comma)build | grep -E '^(bindgen|cc|cmake|pkg-config) ')

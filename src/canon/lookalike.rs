@@ -93,6 +93,9 @@ mod tests {
             b"\x02\x10\x01",
             b"\x09\x09\x00\x00\x00\x00\x00\x00\x00\x00",
             b"\x02\x9b\x06",
+            // A type and a fixed64 where a vote has its block, a proposal's round and one where it has its block.
+            b"\x0b\x08\x01\x21\x00\x00\x00\x00\x00\x00\x00\x00",
+            b"\x0d\x08\x20\x20\x02\x29\x00\x00\x00\x00\x00\x00\x00\x00",
         ] {
             assert!(!is_lookalike(bytes), "{bytes:x?}");
         }

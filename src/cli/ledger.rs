@@ -106,7 +106,7 @@ fn init_one(
         return Err(Exit::State);
     }
     let watermark = Position::new(height, round, Some(Step::Proposal))
-        .map(|position| Watermark::at(position))
+        .map(Watermark::at)
         .ok_or(Exit::Usage)?;
     let (text, _store) = match found {
         Found::Ours(ready) => {

@@ -2,8 +2,8 @@
 
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -44,6 +44,16 @@ struct Watched {
 ///
 /// `claims` are held to the very end.
 pub(super) fn run(sessions: Vec<Session>, claims: Vec<Claim>) -> Exit {
+    let sessions: Vec<_> = sessions.into_iter().map(Arc::new).collect();
+    // Held by its thread alone, a session that ends by itself drops its keys.
+    let running = sessions.iter().map(Arc::downgrade).collect();
+    let exit = serve(sessions);
+    stop(running);
+    drop(claims);
+    exit
+}
+
+fn serve(sessions: Vec<Arc<Session>>) -> Exit {
     let (tell, news) = channel();
     if let Err(error) = listen_for_signals(tell.clone()) {
         complain(
@@ -52,9 +62,8 @@ pub(super) fn run(sessions: Vec<Session>, claims: Vec<Claim>) -> Exit {
         );
         return Exit::Failed;
     }
-    let sessions: Vec<_> = sessions.into_iter().map(Arc::new).collect();
     let mut watched: Vec<Watched> = Vec::new();
-    for (index, session) in sessions.iter().map(Arc::clone).enumerate() {
+    for (index, session) in sessions.into_iter().enumerate() {
         watched.push(Watched {
             chain: *session.chain_id(),
             life: Life::Running,
@@ -78,35 +87,34 @@ pub(super) fn run(sessions: Vec<Session>, claims: Vec<Claim>) -> Exit {
             return Exit::Failed;
         }
     }
-    let exit = loop {
+    loop {
         match news.recv() {
             Ok(News::Session(index, event)) => {
                 note(&mut watched, index, event);
                 if let Some(exit) = verdict(&watched) {
-                    break exit;
+                    return exit;
                 }
             }
             Ok(News::AskedToStop) => {
                 log::info!(target: "tmkms::commands::start", "asked to stop");
-                break Exit::Done;
+                return Exit::Done;
             }
-            Err(_) => break Exit::Failed,
+            Err(_) => return Exit::Failed,
         }
-    };
-    stop(sessions);
-    drop(claims);
-    exit
+    }
 }
 
 /// Finishes the signatures under way and wipes the keys: the memory of a process that has ended is somebody
 /// else's. The threads go on, waiting for their nodes.
-fn stop(sessions: Vec<Arc<Session>>) {
+fn stop(sessions: Vec<Weak<Session>>) {
     let (tell, told) = channel::<()>();
     let spawned = thread::Builder::new()
         .name("stop".to_owned())
         .stack_size(STACK_LEN)
         .spawn(move || {
-            sessions.iter().for_each(|session| session.stop());
+            for session in sessions.iter().filter_map(Weak::upgrade) {
+                session.stop();
+            }
             drop(tell);
         });
     if spawned.is_ok() {

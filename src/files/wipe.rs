@@ -64,6 +64,7 @@ fn holds(file: &mut File, known: &[u8]) -> io::Result<bool> {
     let mut content = Zeroizing::new(Vec::with_capacity(limit.saturating_add(1)));
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     let _ = file.take(limit).read_to_end(&mut content)?;
+    // How long this takes tells where two secrets differ, to somebody who can write to the key's own file.
     Ok(*content == known)
 }
 

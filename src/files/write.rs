@@ -158,18 +158,25 @@ pub fn aside(
     }
 }
 
-/// Makes a directory, and those above it, with mode 0700. One that is there already is left as it is.
+/// Makes a directory, and those above it, with mode 0700, and syncs the name of each. One that is there
+/// already is left as it is.
 ///
 /// # Errors
 ///
 /// The system's; a file has that name.
 pub fn create_dir_private(path: &Path) -> Result<(), Error> {
+    let new: Vec<&Path> = path
+        .ancestors()
+        .take_while(|above| !above.as_os_str().is_empty() && !above.exists())
+        .collect();
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
         .map_err(Error::system(path, "create the directory"))?;
-    sync_directory(path)
+    // One that was there may have been made by an attempt that was cut short.
+    sync_directory(path)?;
+    new.into_iter().try_for_each(sync_directory)
 }
 
 /// A file that is written and synced, and has no name of its own yet.

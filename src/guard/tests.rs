@@ -166,6 +166,7 @@ fn a_round_in_which_nothing_is_signed_permits_its_proposal() {
 /// Heights 1 to 3, rounds 0 to 2, every step, two blocks and nil, two timestamps: every pair of
 /// requests, against the rule written as one sentence each.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn every_pair_of_requests_in_a_small_world_follows_the_rule() {
     let mut world = Vec::new();
     for height in 1..=3 {

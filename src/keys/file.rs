@@ -1,4 +1,7 @@
 //! Keys out of files.
+//!
+//! The digits of a key are decoded in constant time. Telling the forms apart is not: it looks for the first
+//! character that does not fit. It is done once, before there is a connection on which it could be timed.
 
 use core::fmt;
 use std::borrow::Cow;

@@ -94,6 +94,9 @@ fn expand(seed: &[u8; 32], secret: &mut SecretKey) -> Result<PublicKey, SeedErro
 }
 
 /// Apart from its caller for the same reason: scalar and prefix are left where this has worked.
+///
+/// Its time depends on the message's length alone: what the library does with a secret is without branches
+/// and look-ups that depend on it, and we do nothing with one but hand it over.
 #[inline(never)]
 fn sign(secret: &SecretKey, message: &[u8]) -> Signature {
     Signature(*secret.sign(message, None))

@@ -88,6 +88,32 @@ impl std::error::Error for ClaimError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::scratch::Scratch;
+
+    #[test]
+    fn a_file_is_in_use_as_long_as_somebody_has_locked_it() {
+        let scratch = Scratch::new();
+        let path = scratch.path("state.json");
+        assert!(!is_in_use(&path).unwrap(), "there is no file");
+        std::fs::write(&path, "").unwrap();
+        assert!(!is_in_use(&path).unwrap());
+        let held = File::open(&path).unwrap();
+        held.lock().unwrap();
+        assert!(is_in_use(&path).unwrap());
+        drop(held);
+        assert!(!is_in_use(&path).unwrap());
+        // A file where a directory should be: whether the state is in use is not known.
+        let error = is_in_use(&path.join("state.json")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
+    }
+
+    #[test]
+    fn a_claim_that_fails_says_whether_another_holds_the_key() {
+        let taken = ClaimError::Taken.to_string();
+        assert!(taken.contains("another process on this host"), "{taken}");
+        let other = ClaimError::Io(io::Error::other("no sockets")).to_string();
+        assert_eq!(other, "cannot lock the key for this host: no sockets");
+    }
 
     #[test]
     fn a_key_is_claimed_once_on_each_chain_until_let_go() {

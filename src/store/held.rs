@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::record::Contents;
+use super::record::{Contents, FILE_LEN};
 use super::{OpenError, Store};
 
 /// How often locking is tried again when the path changes hands meanwhile.
@@ -87,7 +87,53 @@ impl Held {
 }
 
 pub(super) fn read_whole(file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // One of ours is then read at once.
+    let mut bytes = Vec::with_capacity(FILE_LEN.saturating_add(1));
     let _ = file.take(MAX_LEN).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::files::scratch::Scratch;
+
+    /// What commands do that replace a state: lock it, rename another over it, let go. Whoever opened the
+    /// old one before and locks it after holds a file that has no name.
+    #[test]
+    fn what_is_held_is_what_the_path_names_whoever_replaces_it() {
+        let scratch = Scratch::new();
+        let path = scratch.path("state.json");
+        std::fs::write(&path, "0").unwrap();
+        let held: usize = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|thread| {
+                    let (path, fresh) = (&path, scratch.path(&format!("fresh-{thread}")));
+                    scope.spawn(move || {
+                        let mut times = 0;
+                        for _ in 0..2_000 {
+                            let held = match Held::lock(path) {
+                                Ok(held) => held.expect("there is always a file"),
+                                Err(OpenError::Locked) => continue,
+                                Err(error) => panic!("{error:?}"),
+                            };
+                            let named = std::fs::metadata(path).unwrap();
+                            assert_eq!((named.dev(), named.ino()), held.inode);
+                            std::fs::write(&fresh, "1").unwrap();
+                            std::fs::rename(&fresh, path).unwrap();
+                            times += 1;
+                        }
+                        times
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
+        });
+        assert!(held > 0);
+    }
 }

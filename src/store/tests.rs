@@ -268,6 +268,138 @@ fn a_retired_state_does_not_open() {
 }
 
 #[test]
+fn a_state_says_without_a_lock_what_it_holds() {
+    let scratch = Scratch::new();
+    let path = scratch.path("state.json");
+    assert!(peek(&path).unwrap().is_none(), "there is no file");
+    let mut store = create(&path, Watermark::ZERO, None);
+    assert_eq!(peek(&path).unwrap().unwrap().status, Some(Status::New));
+    let _ = commit(&mut store, precommit(5, Some(1), 0)).unwrap();
+    let seen = peek(&path).unwrap().unwrap();
+    assert_eq!(seen.chain_id, Some(chain()));
+    assert_eq!(seen.public_key, Some(key().public_key()));
+    assert_eq!(seen.status, Some(Status::Active));
+    assert_eq!(seen.format, None);
+    assert_eq!(&seen.watermark, store.watermark());
+
+    let foreign = scratch.path("priv_validator_state.json");
+    fs::write(&foreign, filepv(&precommit(8, Some(1), 50), &key())).unwrap();
+    let seen = peek(&foreign).unwrap().unwrap();
+    assert_eq!(
+        (seen.chain_id, seen.public_key, seen.status),
+        (None, None, None)
+    );
+    assert_eq!(seen.format, Some(foreign::Format::FilePv));
+    assert_eq!(seen.watermark, Watermark::signed(precommit(8, Some(1), 50)));
+
+    fs::write(&foreign, record::MAGIC).unwrap();
+    assert!(matches!(
+        peek(&foreign),
+        Err(OpenError::Damaged(Damage::Length))
+    ));
+    assert!(matches!(peek(&path.join("below")), Err(OpenError::Io(_))));
+}
+
+#[test]
+fn how_far_is_signed_is_told_for_one_chain_and_key_only() {
+    let scratch = Scratch::new();
+    let path = scratch.path("state.json");
+    let other_chain = ChainId::new("store-2").unwrap();
+    let (ours, other_key) = (key().public_key(), PublicKey([9; 32]));
+    assert!(watermark_of(&path, &chain(), &ours).unwrap().is_none());
+    let mut store = create(&path, Watermark::ZERO, None);
+    let _ = commit(&mut store, precommit(5, Some(1), 0)).unwrap();
+    let signed = Watermark::signed(precommit(5, Some(1), 0));
+    assert_eq!(watermark_of(&path, &chain(), &ours).unwrap(), Some(signed));
+    assert!(matches!(
+        watermark_of(&path, &other_chain, &ours),
+        Err(OpenError::OtherChain(found)) if found == chain()
+    ));
+    assert!(matches!(
+        watermark_of(&path, &chain(), &other_key),
+        Err(OpenError::OtherKey(found)) if found == ours
+    ));
+    let foreign = scratch.path("priv_validator_state.json");
+    fs::write(&foreign, filepv(&precommit(5, Some(1), 0), &key())).unwrap();
+    let seen = watermark_of(&foreign, &chain(), &ours).unwrap();
+    assert_eq!(seen, Some(signed));
+    assert!(matches!(
+        watermark_of(&foreign, &chain(), &other_key),
+        Err(OpenError::Unreadable(OriginError::OtherKey))
+    ));
+}
+
+#[test]
+fn a_record_with_the_sign_bytes_of_another_chain_is_damage() {
+    let scratch = Scratch::new();
+    let path = scratch.path("state.json");
+    let header = Header {
+        chain_id: ChainId::new("store-2").unwrap(),
+        public_key: key().public_key(),
+        origin: None,
+    };
+    let newest = Record {
+        sequence: 7,
+        status: Status::Active,
+        watermark: Watermark::signed(precommit(5, Some(1), 0)),
+    };
+    fs::write(&path, record::Contents::render(&header, &newest).unwrap()).unwrap();
+    assert!(matches!(
+        find(&path, &header.chain_id, &header.public_key),
+        Err(OpenError::Damaged(Damage::Records))
+    ));
+}
+
+#[test]
+fn what_is_found_says_where_it_is_and_how_far_it_is_signed() {
+    let scratch = Scratch::new();
+    let path = scratch.path("state.json");
+    let signed = Watermark::signed(precommit(5, Some(1), 0));
+    let Found::Missing(vacant) = look(&path).unwrap() else {
+        panic!("there is a state already");
+    };
+    assert_eq!(vacant.path(), path);
+    drop(create(&path, signed, None));
+    let Found::Ours(ready) = look(&path).unwrap() else {
+        panic!("there is no state of ours");
+    };
+    assert_eq!(ready.watermark(), &signed);
+    assert_eq!(ready.open().unwrap().path(), path);
+    let foreign = scratch.path("priv_validator_state.json");
+    fs::write(&foreign, filepv(&precommit(5, Some(1), 0), &key())).unwrap();
+    let Found::Foreign(foreign) = look(&foreign).unwrap() else {
+        panic!("not recognised");
+    };
+    assert_eq!(foreign.format(), foreign::Format::FilePv);
+    assert_eq!(foreign.watermark(), &signed);
+}
+
+#[test]
+fn what_keeps_a_state_from_opening_is_said() {
+    let file = crate::files::create(Path::new("/proc/no/such/place"), b"", 0o600).unwrap_err();
+    let cause = std::error::Error::source(&file).unwrap().to_string();
+    for (error, text) in [
+        (OpenError::Locked, "another process is using it"),
+        (
+            OpenError::Damaged(Damage::Header),
+            "it is damaged: its first block",
+        ),
+        (OpenError::OtherChain(chain()), "another chain, store-1"),
+        (
+            OpenError::OtherKey(PublicKey([0xab; 32])),
+            "of another key, ",
+        ),
+        (OpenError::File(file), &*cause),
+        (
+            OpenError::Io(io::Error::other("the disk is on fire")),
+            "the disk is on fire",
+        ),
+    ] {
+        assert!(error.to_string().contains(text), "{error}");
+    }
+}
+
+#[test]
 fn what_is_no_state_is_told_apart() {
     let scratch = Scratch::new();
     let path = scratch.path("state.json");

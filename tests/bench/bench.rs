@@ -1,7 +1,7 @@
 //! `make bench`: what a signature takes, beside what this machine takes for the same work.
 //!
 //! ```text
-//! bench [micro|latency|calls|starts|connections|chains]... [--quick] [--program NAME=PATH]...
+//! bench [micro|latency|calls|starts|connections|chains|sizes]... [--quick] [--program NAME=PATH]...
 //! bench --state DIRECTORY...
 //! ```
 //!
@@ -68,7 +68,7 @@ fn bench(arguments: &[String]) -> io::Result<()> {
         // Short turns: whatever else the machine does meets all of them alike.
         rounds: 500,
         requests: 20,
-        times: 21,
+        times: 51,
         away: Duration::from_secs(20),
     };
     let mut quick = false;
@@ -121,6 +121,9 @@ fn bench(arguments: &[String]) -> io::Result<()> {
         }
         if is_wanted("chains") {
             whole::chains(&programs, &directory, amount)?;
+        }
+        if is_wanted("sizes") {
+            whole::sizes(&programs)?;
         }
         Ok(())
     };

@@ -6,7 +6,7 @@ import (
 
 // harnessCases: Tendermint's own test of remote signers. The last release that has it is v0.34.24.
 func harnessCases() []Case {
-	harness := Binary{"tm-signer-harness", "v0.34.24", "github.com/tendermint/tendermint/tools/tm-signer-harness"}
+	harness := Binary{Name: "tm-signer-harness", Release: "v0.34.24", Package: "github.com/tendermint/tendermint/tools/tm-signer-harness"}
 	var cases []Case
 	for _, transport := range []string{"tcp", "unix"} {
 		cases = append(cases, Case{

@@ -25,7 +25,7 @@ func stateCases() []Case {
 }
 
 func filepvBinary(release string) Binary {
-	return Binary{"filepv-" + release, release, "./filepv"}
+	return Binary{Name: "filepv-" + release, Release: release, Package: "./filepv"}
 }
 
 // What FilePV calls the two votes.

@@ -89,6 +89,8 @@ func allCases(w *World) []Case {
 		cases = append(cases, stateCases()...)
 		cases = append(cases, migrationCases()...)
 		cases = append(cases, yubihsmCases()...)
+		cases = append(cases, ledgerCases()...)
+		cases = append(cases, fortanixdsmCases()...)
 	}
 	if w.Reference {
 		for i := range cases {

@@ -44,9 +44,11 @@ pub fn run(ground: &Ground) -> Outcome {
     let torn = proof.bench.torn();
     ground.say(&format!(
         "{} distinct disks after power cuts in {commits} commits, {starts} first starts and {commands} commands, {} cuts: \
-         {whole} with any sectors and names of what was not flushed, {torn} torn inside a sector",
+         {whole} with any sectors and names of what was not flushed ({} contents of the state file, the rest beside it), {torn} \
+         with a record torn inside its sector",
         whole + torn,
         proof.moments,
+        proof.bench.contents(),
     ));
     ground.say(&format!(
         "of the {whole}: {} loaded, never below what was answered; {} without a state, where none was promised yet (in {} of them \
@@ -250,7 +252,7 @@ impl<'a> Cuts<'a> {
         let log = dir.join("../killed-again.log");
         let (mut process, mut connection) = start(self.ground, &node, &log, &[])?;
         // What the killed process had written is taken: the same again is answered, another is not.
-        if vote % 3 != 0 {
+        if !vote.is_multiple_of(3) {
             let other = request(vote).with_block(Some(Block::numbered(9_999_999)));
             if connection.sign_vote(&other)?.error.is_none() {
                 return Err("another block at the slot of a killed write".into());

@@ -4,7 +4,7 @@
 //! since the last sync that covers it, and after a cut has any one of them, whatever the others have.
 //! That is more than any file system with a journal can lose, so what holds here holds there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ pub struct Disk {
     files: Vec<File>,
     names: BTreeMap<PathBuf, Vec<Option<usize>>>,
     open: HashMap<Handle, usize>,
+    /// Which of the files are directories: with their names goes what lies in them.
+    folders: HashSet<usize>,
     /// For each file that is a key's mark, the key's file when it was written.
     marks: HashMap<usize, usize>,
 }
@@ -144,6 +146,11 @@ impl Disk {
                 let linked = self.current(from);
                 self.name(to, linked);
             }
+            Event::Mkdir(path) => {
+                let number = self.make();
+                let _ = self.folders.insert(number);
+                self.name(path, Some(number));
+            }
             Event::Unlink(path) => self.name(path, None),
             Event::Say(_) => {}
         }
@@ -185,12 +192,10 @@ impl Disk {
         let mut sets = Vec::new();
         let mut total = Some(0_usize);
         for pick in product(&counts) {
-            let mut set: Vec<(&Path, usize)> = Vec::new();
-            for ((path, versions), at) in names.iter().zip(&pick) {
-                if let Some(number) = versions[*at] {
-                    set.push((path, number));
-                }
-            }
+            let picked = names.iter().zip(&pick);
+            let set = self.without_folders(
+                picked.map(|((path, versions), at)| (path.as_path(), versions, *at)),
+            );
             let mut numbers: Vec<usize> = set.iter().map(|(_, number)| *number).collect();
             numbers.sort_unstable();
             numbers.dedup();
@@ -244,14 +249,12 @@ impl Disk {
     }
 
     fn one(&self, below: &Path, pick: &mut dyn FnMut(usize) -> usize) -> Cut {
-        let mut set: Vec<(&Path, usize)> = Vec::new();
-        for (path, versions) in &self.names {
-            if path.starts_with(below)
-                && let Some(number) = versions[pick(versions.len())]
-            {
-                set.push((path, number));
-            }
-        }
+        let names = self.names.iter();
+        let set = self.without_folders(
+            names
+                .filter(|(path, _)| path.starts_with(below))
+                .map(|(path, versions)| (path.as_path(), versions, pick(versions.len()))),
+        );
         let mut numbers: Vec<usize> = set.iter().map(|(_, number)| *number).collect();
         numbers.sort_unstable();
         numbers.dedup();
@@ -261,6 +264,27 @@ impl Disk {
             .map(pick)
             .collect();
         self.build(&set, &numbers, &picks)
+    }
+
+    /// The files of a set of names: neither directories nor what lies in one that is not there.
+    fn without_folders<'a>(
+        &self,
+        picked: impl Iterator<Item = (&'a Path, &'a Vec<Option<usize>>, usize)>,
+    ) -> Vec<(&'a Path, usize)> {
+        let (mut set, mut gone) = (Vec::new(), Vec::new());
+        for (path, versions, at) in picked {
+            let is_folder = versions
+                .iter()
+                .flatten()
+                .any(|number| self.folders.contains(number));
+            match versions[at] {
+                None if is_folder => gone.push(path),
+                Some(number) if !is_folder => set.push((path, number)),
+                None | Some(_) => {}
+            }
+        }
+        set.retain(|(path, _)| !gone.iter().any(|folder| path.starts_with(folder)));
+        set
     }
 
     fn build(&self, set: &[(&Path, usize)], numbers: &[usize], pick: &[usize]) -> Cut {

@@ -28,6 +28,7 @@ pub enum Event {
         offset: u64,
         bytes: Vec<u8>,
     },
+    Mkdir(PathBuf),
     /// It has returned: of a file its bytes, of a directory its names.
     Sync(PathBuf, Handle),
     Rename(PathBuf, PathBuf),
@@ -43,7 +44,7 @@ pub type Handle = u64;
 
 /// The calls that matter; everything else the process does changes no file.
 const CALLS: &str = "trace=openat,open,creat,close,lseek,dup,dup2,dup3,fcntl,write,writev,pwrite64,pwritev,\
-    sendto,sendmsg,fsync,fdatasync,sync_file_range,rename,renameat,renameat2,link,linkat,unlink,unlinkat,\
+    sendto,sendmsg,fsync,fdatasync,sync_file_range,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,\
     truncate,ftruncate,fallocate,copy_file_range,sendfile,splice,mmap,socket,connect,accept4,io_uring_setup";
 
 /// `strace` in front of a program; the process that is spawned is the program itself.
@@ -257,6 +258,8 @@ pub fn read(log: &Path) -> Result<Vec<Event>, Box<dyn Error>> {
             "renameat" | "renameat2" => events.push(Event::Rename(path(1)?, path(3)?)),
             "link" => events.push(Event::Link(path(0)?, path(1)?)),
             "linkat" => events.push(Event::Link(path(1)?, path(3)?)),
+            "mkdir" => events.push(Event::Mkdir(path(0)?)),
+            "mkdirat" => events.push(Event::Mkdir(path(1)?)),
             "unlink" => events.push(Event::Unlink(path(0)?)),
             "unlinkat" => events.push(Event::Unlink(path(1)?)),
             "ftruncate" => {

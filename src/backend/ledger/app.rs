@@ -172,7 +172,7 @@ pub(super) fn signed_and_lost() -> Error {
 pub(super) fn no_extensions(version: Version) -> Error {
     Error::new(
         format!("version {version} of its app signs no vote extensions"),
-        "a chain that has them, or whose nodes are v0.38 to v0.40, needs another provider; if there are none, write `sign_extensions = false`",
+        "a chain that has them needs another provider; one that has none needs no `sign_extensions = true`",
     )
 }
 

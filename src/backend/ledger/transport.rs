@@ -52,7 +52,10 @@ impl Transport {
                             "no Ledger is plugged in",
                             "plug it in and unlock it; open the Tendermint Validator app on it",
                         ),
-                        error => Error::new(
+                        error @ (LedgerHIDError::Comm(_)
+                        | LedgerHIDError::Io(_)
+                        | LedgerHIDError::Hid(_)
+                        | LedgerHIDError::UTF8(_)) => Error::new(
                             format!("it cannot be opened: {}", with_cause(&error)),
                             "may this user open its /dev/hidraw file? config/ledger.rules is a udev rule for that; no other program may have it open",
                         ),
@@ -106,10 +109,12 @@ impl Transport {
                     })
             }
             Self::Tcp(stream) => exchange_tcp(stream, request).map_err(|error| {
-                let what = match error.kind() {
-                    io::ErrorKind::UnexpectedEof => "it hung up".to_owned(),
-                    io::ErrorKind::WouldBlock => "its reply stopped in the middle".to_owned(),
-                    _ => error.to_string(),
+                let what = if error.kind() == io::ErrorKind::UnexpectedEof {
+                    "it hung up".to_owned()
+                } else if error.kind() == io::ErrorKind::WouldBlock {
+                    "its reply stopped in the middle".to_owned()
+                } else {
+                    error.to_string()
                 };
                 Error::new(
                     format!("the exchange with the emulator failed: {what}"),

@@ -69,7 +69,7 @@ fn tell_limits(chain: &Chain, ledger: &Ledgertm, report: &mut Report) {
             format!(
                 "the Ledger's app signs no vote extensions: empty ones of {id} are left unsigned, others refused with their precommit"
             ),
-            "nodes up to v0.37 need none: write `sign_extensions = false` then; nodes of v0.38 to v0.40 stop without them, and so does a chain that has them: use another provider",
+            "a chain without vote extensions needs nothing more; one that has them needs another provider: its nodes stop without the signature, also over an empty one",
         ),
         Some(true) => (
             format!(

@@ -109,6 +109,37 @@ fn the_file_is_three_lines_of_json() {
 }
 
 #[test]
+fn names_stand_in_the_file_as_they_are_but_for_what_json_forbids() {
+    let header = Header {
+        chain_id: ChainId::new("ünïcode-1").unwrap(),
+        origin: Some("/a \"path\"\\\u{1}/ü".to_owned()),
+        ..header()
+    };
+    let block = header.render().unwrap();
+    let text = str::from_utf8(&block).unwrap();
+    assert!(text.contains(r#""chain_id":"ünïcode-1""#), "{text}");
+    assert!(
+        text.contains(r#""origin":"/a \"path\"\\\u0001/ü""#),
+        "{text}"
+    );
+}
+
+#[test]
+fn damage_says_where_it_is() {
+    for (damage, text) in [
+        (Damage::Length, "not 12288 bytes long"),
+        (Damage::Header, "first block"),
+        (
+            Damage::OneRecord(Position::new(7, 3, None).unwrap()),
+            "the other says 7/3/-",
+        ),
+        (Damage::Records, "both of its records"),
+    ] {
+        assert!(damage.to_string().contains(text), "{damage}");
+    }
+}
+
+#[test]
 fn every_changed_byte_is_damage() {
     let file = Contents::render(&header(), &record(2, Watermark::signed(nil_prevote(5)))).unwrap();
     for at in 0..file.len() {

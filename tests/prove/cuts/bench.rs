@@ -55,6 +55,8 @@ pub struct Bench {
     there: HashMap<PathBuf, Vec<u8>>,
     seen: HashMap<u128, Seen>,
     torn: HashSet<u128>,
+    /// What the state file itself held.
+    contents: HashSet<u64>,
     /// States made where there was none but the beginning of one.
     pub made: u64,
     /// Whether what is loaded comes from a trace in which a fault was planted.
@@ -68,6 +70,7 @@ impl Bench {
             there: HashMap::new(),
             seen: HashMap::new(),
             torn: HashSet::new(),
+            contents: HashSet::new(),
             made: 0,
             is_planted: false,
         }
@@ -80,7 +83,12 @@ impl Bench {
             Some(seen) => *seen,
             None => self.look(cut, layout)?,
         };
-        seen.is_sound |= !self.is_planted;
+        if !self.is_planted {
+            seen.is_sound = true;
+            let mut content = DefaultHasher::new();
+            cut.get(&layout.state).hash(&mut content);
+            let _ = self.contents.insert(content.finish());
+        }
         let _ = self.seen.insert(print, seen);
         Ok(match (seen.state, seen.mark) {
             (Loaded::Missing, Some(at)) if disk.is_bound(cut, &layout.key, &layout.mark()) => {
@@ -104,6 +112,10 @@ impl Bench {
         let seen = self.seen.values();
         seen.filter(|seen| seen.is_sound && which(seen.state))
             .count()
+    }
+
+    pub fn contents(&self) -> usize {
+        self.contents.len()
     }
 
     pub fn torn(&self) -> usize {

@@ -20,6 +20,8 @@ struct Order {
     kept: Vec<Vec<Vec<u8>>>,
     /// What the state is handed over in: with it there, the copy that stays is retired.
     handed: Option<PathBuf>,
+    /// Whether the key is there as soon as anything is said.
+    speaks_of_key: bool,
     /// Whether it ends in the same way if it is run again after a cut: a key's mark knows the file it was
     /// made for, so that after a cut that was only played it is void.
     repeats: bool,
@@ -65,7 +67,10 @@ impl Rule for Commands<'_> {
                 return Err("a key is lost".to_owned());
             }
         }
-        if self.has_spoken && cut.get(self.key) != end.get(self.key).map(Vec::as_slice) {
+        if self.has_spoken
+            && order.speaks_of_key
+            && cut.get(self.key) != end.get(self.key).map(Vec::as_slice)
+        {
             return Err("the key is not there that was spoken of".to_owned());
         }
         if let Some(handed) = &order.handed
@@ -92,7 +97,39 @@ impl Cuts<'_> {
     pub(super) fn commands(&mut self) -> Result<u32, Box<dyn std::error::Error>> {
         let states = self.states()?;
         let keys = self.keys()?;
-        Ok(states + keys)
+        self.home()?;
+        Ok(states + keys + 1)
+    }
+
+    /// A home of several new directories, with the validator's key in it.
+    fn home(&mut self) -> Outcome {
+        let node = Node::new(&self.ground.on_disk("command")?, CHAIN)?;
+        let input = node_files(&node.home.path(""))?;
+        fs::set_permissions(&input, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        let home = node.home.path("new/deeper/home");
+        let words = [
+            "init",
+            "--chain-id",
+            CHAIN,
+            "--addr",
+            "unix:///node.sock",
+            "--key",
+            &input,
+        ];
+        let mut args = words.map(str::to_owned).to_vec();
+        args.push(home.display().to_string());
+        let order = Order {
+            name: "init of a home",
+            args,
+            done: "next: ",
+            ..Order::default()
+        };
+        let layout = Layout {
+            root: layout(&node).root,
+            state: home.join(format!("state/{CHAIN}-consensus.json")),
+            key: home.join(format!("secrets/{CHAIN}-consensus.key")),
+        };
+        self.command_in(&node, &layout, &order)
     }
 
     fn states(&mut self) -> Result<u32, Box<dyn std::error::Error>> {
@@ -340,6 +377,7 @@ impl Cuts<'_> {
                 args,
                 done,
                 between: between.to_vec(),
+                speaks_of_key: true,
                 ..Order::default()
             };
             for forms in kept {
@@ -381,8 +419,6 @@ impl Cuts<'_> {
         // Without its key's own mark nothing begins.
         let void = [Loaded::Missing];
         let begins = "will begin the state";
-        let named = "\"@type\"";
-        let _ = named;
         run(
             self,
             "keygen",
@@ -484,10 +520,13 @@ impl Cuts<'_> {
 
     /// Traces one command, cuts it, and runs it again after cuts.
     fn command(&mut self, node: &Node, order: &Order) -> Outcome {
+        self.command_in(node, &layout(node), order)
+    }
+
+    fn command_in(&mut self, node: &Node, layout: &Layout, order: &Order) -> Outcome {
         let name = order.name;
-        let layout = layout(node);
         let before = Disk::of(&layout.root)?;
-        let initial = self.now(&before, &layout)?;
+        let initial = self.now(&before, layout)?;
         let log = self.ground.on_disk("logs")?.join("command.log");
         let args: Vec<&str> = order.args.iter().map(String::as_str).collect();
         let output = trace::run(&log, &[], self.ground.binary(), &args)?;
@@ -499,7 +538,7 @@ impl Cuts<'_> {
         let events = trace::read(&log)?;
         let mut after = before.clone();
         events.iter().for_each(|event| after.apply(event));
-        let reached = self.now(&after, &layout)?;
+        let reached = self.now(&after, layout)?;
         let end = Disk::of(&layout.root)?.newest(&layout.root).into_files();
         if after.newest(&layout.root).into_files() != end {
             return Err(format!("{name}: the trace does not tell all that it did").into());
@@ -528,10 +567,10 @@ impl Cuts<'_> {
             has_spoken: false,
             is_done: false,
         };
-        self.walk(&before, &events, &layout, rule.clone())
+        self.walk(&before, &events, layout, rule.clone())
             .map_err(|error| format!("{name}: {error}"))?;
-        self.without_flushes(&before, &events, &layout, &rule)?;
-        self.run_again(&before, &events, node, &rule)
+        self.without_flushes(&before, &events, layout, &rule)?;
+        self.run_again(&before, &events, node, layout, &rule)
     }
 
     /// Without its flushes, of files or of directories, each command must be found out.
@@ -574,28 +613,30 @@ impl Cuts<'_> {
         before: &Disk,
         events: &[Event],
         node: &Node,
+        layout: &Layout,
         rule: &Commands<'_>,
     ) -> Outcome {
         let Order { name, args, .. } = rule.order;
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let root = layout(node).root;
+        let root = &layout.root;
         for _ in 0..self.again_each {
             let moment = self.rng.below(events.len() as u64 + 1) as usize;
             let mut disk = before.clone();
             events[..moment].iter().for_each(|event| disk.apply(event));
-            let cut = disk.cut(&root, &mut self.rng);
-            for (path, _) in Disk::of(&root)?.newest(&root).iter() {
+            let cut = disk.cut(root, &mut self.rng);
+            for (path, _) in Disk::of(root)?.newest(root).iter() {
                 fs::remove_file(path)?;
             }
             for (path, bytes) in cut.iter() {
+                fs::create_dir_all(path.parent().ok_or("no directory")?)?;
                 fs::write(path, bytes)?;
                 let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
                 fs::set_permissions(path, private)?;
             }
             let output = node.home.run(self.ground.binary(), &args)?;
             let complaint = String::from_utf8_lossy(&output.stderr);
-            let loaded = load(&node.home.state_file(CHAIN))?;
-            let files = Disk::of(&root)?.newest(&root);
+            let loaded = load(&layout.state)?;
+            let files = Disk::of(root)?.newest(root);
             let is_well = if rule.order.repeats {
                 output.status.success() && loaded == rule.reached
             } else {
