@@ -132,6 +132,10 @@ pub struct Attached {
 }
 
 /// One chain's way to its key in a device.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the public half of it is called so everywhere"
+)]
 pub struct Key {
     desk: Arc<Desk>,
     slot: usize,

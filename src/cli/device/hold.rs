@@ -150,25 +150,22 @@ fn asked(
     chain: &Chain,
     report: &mut Report,
 ) -> Option<PublicKey> {
-    let opened = match attached.opened() {
-        Ok(slots) => slots.get(index),
-        Err(_) => {
-            let known = key_of_state(chain);
-            if known.is_none() {
-                report.problem(
-                    Exit::Device,
-                    slot.position,
-                    format!(
-                        "{} is away, and no state of {} says which key it holds",
-                        attached.name(), chain.id.value
-                    ),
-                    "plug it in and unlock it: once a state is there, the signer starts without the device as well".to_owned(),
-                );
-            }
-            return known;
+    let Ok(slots) = attached.opened() else {
+        let known = key_of_state(chain);
+        if known.is_none() {
+            report.problem(
+                Exit::Device,
+                slot.position,
+                format!(
+                    "{} is away, and no state of {} says which key it holds",
+                    attached.name(), chain.id.value
+                ),
+                "plug it in and unlock it: once a state is there, the signer starts without the device as well".to_owned(),
+            );
         }
+        return known;
     };
-    match opened {
+    match slots.get(index) {
         Some(Ok(key)) => Some(*key),
         Some(Err(error)) => {
             // Two chains may share a slot, and its trouble.
