@@ -70,13 +70,13 @@ func build(ctx context.Context, w *World, cases []Case) error {
 			}
 			continue
 		}
-		if b == withYubihsm() {
+		if b.Name == withYubihsm().Name {
 			if err := installYubihsm(ctx, w); err != nil {
 				return err
 			}
 			continue
 		}
-		if b == ledgerBinary() {
+		if b.Name == ledgerBinary().Name {
 			if err := installLedger(ctx, w); err != nil {
 				return err
 			}
