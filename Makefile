@@ -100,6 +100,8 @@ yubihsm:
 	$(CARGO) clippy --locked --features yubihsm --lib --bins -- -D warnings
 	$(CARGO) clippy --locked --features yubihsm --all-targets -- -D warnings $(RELAXED)
 	$(CARGO) test --locked --features yubihsm --lib --test yubihsm --test layers --test commands --test operator
+	$(CARGO) build --locked --features yubihsm --bins --example demo
+	YUBIHSM=target/mock-yubihsm/debug/mock-yubihsm $(CARGO) run --locked --quiet --features yubihsm --example demo
 	$(MAKE) --no-print-directory deps FEATURES=yubihsm
 
 # The real binary against the app of a Ledger, played by tests/ledger/app.
@@ -138,6 +140,8 @@ install:
 	sed -i 's|/usr/bin/|$(PREFIX)/bin/|' $(TO)/lib/systemd/system/tmkms.service
 	install -D -m 644 config/tmkms.sysusers $(TO)/lib/sysusers.d/tmkms.conf
 	install -D -m 644 config/tmkms.tmpfiles $(TO)/lib/tmpfiles.d/tmkms.conf
+	install -D -m 644 -t $(TO)/lib/udev/rules.d config/60-yubihsm.rules
+	install -D -m 644 config/tmkms-yubihsm.conf $(TO)/share/doc/tmkms/tmkms-yubihsm.conf
 	$(PROGRAM) completions bash | install -D -m 644 /dev/stdin $(TO)/share/bash-completion/completions/tmkms
 	$(PROGRAM) completions zsh | install -D -m 644 /dev/stdin $(TO)/share/zsh/site-functions/_tmkms
 	$(PROGRAM) completions fish | install -D -m 644 /dev/stdin $(TO)/share/fish/vendor_completions.d/tmkms.fish

@@ -83,7 +83,7 @@ fn outcome(text: &str) -> Vec<String> {
 #[cfg_attr(miri, ignore = "takes minutes under Miri")]
 fn every_vector_gives_what_its_head_says() {
     let vectors = vectors();
-    assert_eq!(vectors.len(), 216);
+    assert_eq!(vectors.len(), 217);
     for (name, text) in vectors {
         let head: Vec<_> = text.lines().take_while(|line| !line.is_empty()).collect();
         assert_eq!(outcome(&text), head, "{name}");
@@ -217,6 +217,8 @@ fn every_setting_is_read() {
     assert_eq!(usb.keys[0].id.value, 7);
     assert_eq!(usb.keys[1].key_type, KeyType::Account);
     assert_eq!(usb.serial_number.as_ref().unwrap().value, "0123456789");
+    let audit_log = &usb.audit_log.as_ref().unwrap().value;
+    assert_eq!(audit_log, Path::new("yubihsm-audit.log"));
     assert_eq!(usb.connector_server.as_ref().unwrap().cli_auth_key, Some(2));
     assert!(matches!(&http.adapter, Adapter::Http { addr }
         if addr.value.to_string() == "tcp://127.0.0.1:12345"));

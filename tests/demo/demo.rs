@@ -1,13 +1,15 @@
 //! `make demo`: the real program with a stand-in validator, from an empty directory to a refused double sign.
 //!
 //! Everything that is printed as done was checked; the first thing that is not as claimed ends it with
-//! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it; `DSM=PATH` has the key
-//! in the stand-in for Fortanix DSM that is there, `LEDGER=PATH` in the stand-in for a Ledger.
+//! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it; `DSM=PATH`,
+//! `LEDGER=PATH` and `YUBIHSM=PATH` have the key in the stand-in for a device that is there.
 
 mod dsm;
 mod ledger;
+mod stand_in;
 #[path = "../validator/mod.rs"]
 mod validator;
+mod yubihsm;
 
 use std::error::Error;
 use std::fs;
@@ -16,6 +18,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use ct_codecs::{Encoder, Hex};
+use stand_in::StandIn;
 use validator::{Block, Connection, Process, ProposalRequest, Reply, Validator, VoteRequest};
 
 const CHAIN: &str = "demo-1";
@@ -91,24 +94,15 @@ impl Demo {
             &addr,
             text(&self.home)?,
         ])?;
-        let service = std::env::var_os("DSM");
-        let service = service.map(|program| dsm::serve(program.as_ref(), &self.home, CHAIN));
-        let service = service.transpose()?;
-        let device = std::env::var_os("LEDGER");
-        let device = device.map(|program| ledger::plug_in(program.as_ref(), &self.home, CHAIN));
-        let device = device.transpose()?;
-        let extension = if device.is_some() {
+        let stand_in = stand_in::start(&self.home)?;
+        let is_ledger = stand_in.as_ref().is_some_and(|device| device.is_ledger);
+        let extension = if is_ledger {
             Extension::Without
         } else {
             Extension::With
         };
-        let printed = if service.is_some() || device.is_some() {
-            let what = if device.is_some() {
-                "a Ledger"
-            } else {
-                "Fortanix DSM"
-            };
-            println!("  (the provider is now the stand-in for {what}, and the key is in it)");
+        let printed = if let Some(StandIn { name, .. }) = &stand_in {
+            println!("  (the provider is now the stand-in for {name}, and the key is in it)");
             self.command(&["state", "init", "-c", text(&config)?, CHAIN])?;
             self.command(&["check", "-c", text(&config)?])?
         } else {
@@ -142,7 +136,7 @@ impl Demo {
         let mut node = self.connect(&mut signer)?;
         refused(&node.sign_vote(&other)?)?;
         let again = node.sign_vote(&last)?;
-        if device.is_some() {
+        if is_ledger {
             let text = again
                 .accepted()
                 .err()

@@ -18,6 +18,6 @@ pub(super) fn plug_in(program: &Path, home: &Path, chain: &str) -> Result<Proces
     let provider = format!(
         "[[providers.ledgertm]]\nchain_ids = [{chain:?}]\nemulator = \"tcp://127.0.0.1:{port}\"\n\n"
     );
-    super::dsm::replace_provider(home, &provider)?;
+    super::stand_in::replace_provider(home, &provider)?;
     Ok(device)
 }

@@ -88,6 +88,7 @@ func allCases(w *World) []Case {
 		cases = append(cases, walkthroughCases()...)
 		cases = append(cases, stateCases()...)
 		cases = append(cases, migrationCases()...)
+		cases = append(cases, yubihsmCases()...)
 		cases = append(cases, ledgerCases()...)
 		cases = append(cases, fortanixdsmCases()...)
 	}

@@ -42,6 +42,8 @@ fn puts_everything_in_its_place() {
             0o644,
             "# tmkms completions fish",
         ),
+        ("lib/udev/rules.d/60-yubihsm.rules", 0o644, "# udev"),
+        ("share/doc/tmkms/tmkms-yubihsm.conf", 0o644, "# A drop-in"),
         ("share/man/man1/tmkms.1", 0o644, ".TH TMKMS 1"),
         ("share/doc/tmkms/LICENSE", 0o644, ""),
     ] {

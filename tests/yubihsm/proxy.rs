@@ -8,7 +8,7 @@ use std::thread;
 
 /// What happens to requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// They are passed on.
     None,
     /// New connections are closed, and old ones with the next request.
@@ -25,8 +25,8 @@ pub enum Fault {
     Pieces,
 }
 
-pub struct Proxy {
-    pub address: String,
+pub(crate) struct Proxy {
+    pub(crate) address: String,
     shared: Arc<Shared>,
 }
 
@@ -43,7 +43,7 @@ struct Shared {
 }
 
 impl Proxy {
-    pub fn new(device: &str) -> Self {
+    pub(crate) fn new(device: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let shared = Arc::new(Shared {
@@ -68,40 +68,40 @@ impl Proxy {
     }
 
     /// Puts another device behind it; connections to the one before end with their next request.
-    pub fn behind(&self, device: &str) {
+    pub(crate) fn behind(&self, device: &str) {
         self.next(device);
         self.set_for(Fault::Away, 1);
     }
 
     /// Puts another device behind it for new connections.
-    pub fn next(&self, device: &str) {
+    pub(crate) fn next(&self, device: &str) {
         device.clone_into(&mut self.shared.device.lock().unwrap());
     }
 
     /// From now on, until it is set again.
-    pub fn set(&self, fault: Fault) {
+    pub(crate) fn set(&self, fault: Fault) {
         *self.shared.fault.lock().unwrap() = (fault, usize::MAX);
     }
 
     /// For the next `count` requests.
-    pub fn set_for(&self, fault: Fault, count: usize) {
+    pub(crate) fn set_for(&self, fault: Fault, count: usize) {
         *self.shared.fault.lock().unwrap() = (fault, count);
     }
 
     /// How many requests have come.
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
     }
 
     /// The codes of the commands that came so far.
-    pub fn commands(&self) -> Vec<u8> {
+    pub(crate) fn commands(&self) -> Vec<u8> {
         self.shared.commands.lock().unwrap().clone()
     }
 }
 
 impl Proxy {
     /// The number of the session that was opened last.
-    pub fn last_session(&self) -> u8 {
+    pub(crate) fn last_session(&self) -> u8 {
         *self.shared.sessions.lock().unwrap().last().unwrap()
     }
 }

@@ -11,22 +11,22 @@ use tmkms::keys::SigningKey;
 use crate::proxy::Proxy;
 use crate::validator::{Block, Connection, Home, Process, Reply, Validator, VoteRequest};
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_tmkms");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tmkms");
 
 /// Far longer than anything takes that is waited for, on a machine with other things to do.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The serial number of the fake device.
-pub const SERIAL: &str = "0123456789";
+pub(crate) const SERIAL: &str = "0123456789";
 
 /// The fake device, behind its connector. Dropping it ends it.
-pub struct Mock {
-    pub address: String,
+pub(crate) struct Mock {
+    pub(crate) address: String,
     _process: Process,
 }
 
 impl Mock {
-    pub fn new(objects: &[&str]) -> Self {
+    pub(crate) fn new(objects: &[&str]) -> Self {
         let program = program();
         for _ in 0..20 {
             let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -69,24 +69,24 @@ fn program() -> PathBuf {
 }
 
 /// The key that the fake device makes of a number.
-pub fn key(id: u8) -> [u8; 32] {
+pub(crate) fn key(id: u8) -> [u8; 32] {
     SigningKey::from_seed(&[id; 32]).unwrap().public_key().0
 }
 
-pub struct Scene {
-    pub home: Home,
-    pub proxy: Proxy,
-    pub mock: Mock,
+pub(crate) struct Scene {
+    pub(crate) home: Home,
+    pub(crate) proxy: Proxy,
+    pub(crate) mock: Mock,
 }
 
 impl Scene {
     /// A device with these objects; the provider is configured with the rest of its table.
-    pub fn new(name: &str, objects: &[&str]) -> Self {
+    pub(crate) fn new(name: &str, objects: &[&str]) -> Self {
         let mock = Mock::new(objects);
         Self::before(name, mock)
     }
 
-    pub fn before(name: &str, mock: Mock) -> Self {
+    pub(crate) fn before(name: &str, mock: Mock) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join("yubihsm")
             .join(name);
@@ -98,7 +98,7 @@ impl Scene {
     }
 
     /// The provider behind the proxy: `keys` as in the file, and whatever else there is to say.
-    pub fn provider(&self, keys: &[(&str, u16)], more: &str) {
+    pub(crate) fn provider(&self, keys: &[(&str, u16)], more: &str) {
         let keys: Vec<String> = keys
             .iter()
             .map(|(chain, id)| format!("{{ chain_ids = [\"{chain}\"], key = {id} }}"))
@@ -118,7 +118,7 @@ impl Scene {
     }
 
     /// A chain with a state, whose key is in the device, and a node that asks for it.
-    pub fn chain(&self, id: &str) -> Validator {
+    pub(crate) fn chain(&self, id: &str) -> Validator {
         self.home
             .configure(&format!(
                 "[[chain]]\nid = \"{id}\"\nkey_format = {{ type = \"hex\" }}\nstate_file = \"{}\"\n",
@@ -131,17 +131,17 @@ impl Scene {
     }
 
     /// Makes the states of all chains.
-    pub fn begin(&self) {
+    pub(crate) fn begin(&self) {
         let (code, printed) = self.ends(&["state", "init"]);
         assert_eq!(code, 0, "{printed}");
     }
 
-    pub fn start(&self) -> Process {
+    pub(crate) fn start(&self) -> Process {
         self.home.start(BINARY).unwrap()
     }
 
     /// Runs a command to its end: exit code, and all that it printed.
-    pub fn ends(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) fn ends(&self, arguments: &[&str]) -> (i32, String) {
         let output = self.home.run(BINARY, arguments).unwrap();
         let printed = [output.stdout, output.stderr].concat();
         (
@@ -152,14 +152,14 @@ impl Scene {
 
     /// Runs a command that must succeed, and gives what it printed.
     #[track_caller]
-    pub fn tmkms(&self, arguments: &[&str]) -> String {
+    pub(crate) fn tmkms(&self, arguments: &[&str]) -> String {
         let (code, printed) = self.ends(arguments);
         assert_eq!(code, 0, "tmkms {arguments:?}: {printed}");
         printed
     }
 }
 
-pub fn block() -> Block {
+pub(crate) fn block() -> Block {
     Block {
         hash: vec![7; 32],
         total: 1,
@@ -168,7 +168,7 @@ pub fn block() -> Block {
 }
 
 #[track_caller]
-pub fn accept(node: &Validator, signer: &mut Process) -> Connection {
+pub(crate) fn accept(node: &Validator, signer: &mut Process) -> Connection {
     match node.accept(PATIENCE) {
         Ok(link) => link,
         Err(error) => panic!("no signer dialled: {error}\n{}", signer.lines().join("\n")),
@@ -177,7 +177,7 @@ pub fn accept(node: &Validator, signer: &mut Process) -> Connection {
 
 /// Asks for a prevote, which must be signed by the key.
 #[track_caller]
-pub fn signs(link: &mut Connection, chain: &str, key: &[u8; 32], height: i64) {
+pub(crate) fn signs(link: &mut Connection, chain: &str, key: &[u8; 32], height: i64) {
     let request = VoteRequest::prevote(chain, height, 0).with_block(Some(block()));
     let reply = link.sign_vote(&request).unwrap();
     assert!(
@@ -189,13 +189,13 @@ pub fn signs(link: &mut Connection, chain: &str, key: &[u8; 32], height: i64) {
 
 /// Asks for a prevote, which must be refused; says why.
 #[track_caller]
-pub fn refuses(link: &mut Connection, chain: &str, height: i64) -> String {
+pub(crate) fn refuses(link: &mut Connection, chain: &str, height: i64) -> String {
     let request = VoteRequest::prevote(chain, height, 0).with_block(Some(block()));
     refusal(&link.sign_vote(&request).unwrap())
 }
 
 #[track_caller]
-pub fn refusal(reply: &Reply) -> String {
+pub(crate) fn refusal(reply: &Reply) -> String {
     match reply.accepted() {
         Ok(_) => panic!("it was signed"),
         Err(why) => why,
@@ -204,7 +204,7 @@ pub fn refusal(reply: &Reply) -> String {
 
 /// Asks for the same height until it is signed, as a node does that is in no hurry.
 #[track_caller]
-pub fn signs_in_the_end(link: &mut Connection, chain: &str, key: &[u8; 32], height: i64) {
+pub(crate) fn signs_in_the_end(link: &mut Connection, chain: &str, key: &[u8; 32], height: i64) {
     let request = VoteRequest::prevote(chain, height, 0).with_block(Some(block()));
     let since = std::time::Instant::now();
     loop {

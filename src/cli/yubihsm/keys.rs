@@ -4,20 +4,18 @@ use core::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ct_codecs::{Base64, Decoder as _, Encoder as _};
-use yubihsm::{Capability, Domain, asymmetric, object, wrap};
-use zeroize::Zeroizing;
+use ct_codecs::{Base64, Encoder as _};
+use yubihsm::{Capability, Domain, asymmetric, object};
 
 use super::super::Exit;
 use super::super::command::Arguments;
-use super::super::node::node_state;
-use super::super::report::{complain, quoted, say, warn, with_cause};
+use super::super::report::{complain, quoted, say, with_cause};
 use super::super::setup::display;
 use super::{Desk, id_flag, parse_id};
 use crate::backend::yubihsm::names;
 use crate::config::KeyFormat;
 use crate::files;
-use crate::keys::{self, Prefix, SigningKey};
+use crate::keys::Prefix;
 use crate::log::timestamp;
 use crate::types::PublicKey;
 
@@ -167,158 +165,8 @@ pub(super) fn export(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
     })()))
 }
 
-/// `yubihsm keys import`.
-pub(super) fn import(arguments: &Arguments) -> Result<Exit, lexopt::Error> {
-    let path = operand(arguments);
-    let wrap_key = id_flag(arguments, "wrapkey")?.unwrap_or(1);
-    let id = id_flag(arguments, "id")?;
-    let label = label(arguments, "")?;
-    let kind = arguments.value("type").map(|kind| kind.to_string_lossy());
-    if !matches!(kind.as_deref(), None | Some("wrap" | "base64" | "json")) {
-        return Err("what is imported is wrap, base64 or json".into());
-    }
-    let (text, warnings) = match files::read_foreign(&path) {
-        Ok(read) => read,
-        Err(error) => {
-            complain(
-                &with_cause(&error),
-                "PATH is a backup, or a validator's key",
-            );
-            return Ok(Exit::Key);
-        }
-    };
-    for warning in warnings {
-        warn(&warning);
-    }
-    // A backup is longer than any key, and is base64; a key is what says that it is one.
-    let is_wrapped = match kind.as_deref() {
-        Some(kind) => kind == "wrap",
-        None => {
-            keys::parse(&text).is_err()
-                && Base64::decode_to_vec(text.trim_ascii(), None)
-                    .is_ok_and(|bytes| bytes.len() > 64)
-        }
-    };
-    if is_wrapped {
-        if id.is_some() || arguments.has("label") || arguments.has("non-exportable") {
-            warn(
-                &"a backup brings its own number, label and capabilities: those given are not used",
-            );
-        }
-        return Ok(exit_of(import_backup(arguments, &path, &text, wrap_key)));
-    }
-    let key = match keys::parse(&text) {
-        Ok(imported) => imported.key,
-        Err(error) => {
-            complain(
-                &format_args!("{} {error}", path.display()),
-                "PATH is a backup of `keys export`, or a validator's priv_validator_key.json; nothing was changed",
-            );
-            return Ok(Exit::Key);
-        }
-    };
-    let id = id.ok_or("which number shall the key have? -i ID is needed")?;
-    let may_leave = !arguments.has("non-exportable");
-    Ok(exit_of(import_key(
-        arguments, &path, &key, id, label, may_leave,
-    )))
-}
-
-fn import_key(
-    arguments: &Arguments,
-    path: &Path,
-    key: &SigningKey,
-    id: u16,
-    label: object::Label,
-    may_leave: bool,
-) -> Result<(), Exit> {
-    let desk = Desk::open(arguments)?;
-    desk.no_key_at(id)?;
-    let base64 = key.to_base64_seed();
-    let seed = Base64::decode_to_vec(base64.trim_ascii(), None).map(Zeroizing::new);
-    let Ok(seed) = seed else {
-        complain(&"the key has no seed", "this is a fault of this program");
-        return Err(Exit::Failed);
-    };
-    let put = desk.session.client().put_asymmetric_key(
-        id,
-        label,
-        Domain::DOM1,
-        Capability::SIGN_EDDSA | leave(may_leave),
-        asymmetric::Algorithm::Ed25519,
-        seed.to_vec(),
-    );
-    let _ = desk.done(put, &format!("import key 0x{id:04x}"))?;
-    let imported = desk.public_key(id)?;
-    if imported != key.public_key() {
-        complain(
-            &format_args!(
-                "the device has made another key of it, {}",
-                imported.to_hex()
-            ),
-            "do not use it: delete it with yubihsm-shell, and have the device looked at",
-        );
-        return Err(Exit::Device);
-    }
-    say(&format!(
-        "Imported key 0x{id:04x}: {}\n",
-        desk.shown(id, &imported)
-    ));
-    say(&format!(
-        "{} holds the key still: two signers with one key double-sign. Once a backup is safe, destroy it\n",
-        quoted(path)
-    ));
-    if let Ok(Some((watermark, origin))) = node_state(path, &imported) {
-        say(&format!(
-            "the node has signed up to {} with it. Before the first start, stop the node and take that over:\n  \
-             tmkms state import CHAIN {}\n",
-            watermark.position(),
-            quoted(&origin)
-        ));
-    } else {
-        desk.say_next(id);
-    }
-    Ok(())
-}
-
-fn import_backup(
-    arguments: &Arguments,
-    path: &Path,
-    text: &[u8],
-    wrap_key: u16,
-) -> Result<(), Exit> {
-    let message = Base64::decode_to_vec(text.trim_ascii(), None)
-        .ok()
-        .and_then(|bytes| wrap::Message::from_vec(bytes).ok());
-    let Some(message) = message else {
-        complain(
-            &format_args!("{} is no backup", quoted(path)),
-            "a backup is what `tmkms yubihsm keys export` has written: base64 in one line",
-        );
-        return Err(Exit::Key);
-    };
-    let desk = Desk::open(arguments)?;
-    let imported = desk.session.client().import_wrapped(wrap_key, message);
-    let handle = desk.done(
-        imported,
-        &format!("import the backup under wrap key 0x{wrap_key:04x}, which must be the one it was made with"),
-    )?;
-    let id = handle.object_id;
-    if handle.object_type != object::Type::AsymmetricKey {
-        say(&format!("Imported {} 0x{id:04x}\n", handle.object_type));
-        return Ok(());
-    }
-    let key = desk.public_key(id)?;
-    say(&format!(
-        "Imported key 0x{id:04x}: {}\n",
-        desk.shown(id, &key)
-    ));
-    desk.say_next(id);
-    Ok(())
-}
-
 impl Desk {
-    fn public_key(&self, id: u16) -> Result<PublicKey, Exit> {
+    pub(super) fn public_key(&self, id: u16) -> Result<PublicKey, Exit> {
         let read = self.session.client().get_public_key(id);
         let public = self.done(read, &format!("read key 0x{id:04x}"))?;
         ed25519(&public.bytes).ok_or_else(|| {
@@ -331,7 +179,7 @@ impl Desk {
     }
 
     /// A key as its chain shows keys, if it is one chain's.
-    fn shown(&self, id: u16, key: &PublicKey) -> String {
+    pub(super) fn shown(&self, id: u16, key: &PublicKey) -> String {
         let chains = self.chains_of(id);
         let format = match chains.as_slice() {
             [one] => self
@@ -357,7 +205,7 @@ impl Desk {
     }
 
     /// Nothing is ever put in the place of a key.
-    fn no_key_at(&self, id: u16) -> Result<(), Exit> {
+    pub(super) fn no_key_at(&self, id: u16) -> Result<(), Exit> {
         let client = self.session.client();
         if client
             .get_object_info(id, object::Type::AsymmetricKey)
@@ -398,7 +246,7 @@ impl Desk {
     }
 
     /// What there is to do before a new key signs.
-    fn say_next(&self, id: u16) {
+    pub(super) fn say_next(&self, id: u16) {
         if self.chains_of(id).is_empty() {
             say(&format!(
                 "name it in `keys` of [[providers.yubihsm]], then tell how far it has signed:\n  \
@@ -416,7 +264,7 @@ impl Desk {
     }
 }
 
-fn leave(may_leave: bool) -> Capability {
+pub(super) fn leave(may_leave: bool) -> Capability {
     if may_leave {
         Capability::EXPORTABLE_UNDER_WRAP
     } else {
@@ -439,7 +287,7 @@ fn compressed(bytes: &[u8]) -> String {
     text
 }
 
-fn label(arguments: &Arguments, default: &str) -> Result<object::Label, lexopt::Error> {
+pub(super) fn label(arguments: &Arguments, default: &str) -> Result<object::Label, lexopt::Error> {
     let text = arguments.value("label").map_or_else(
         || default.to_owned(),
         |label| label.to_string_lossy().into_owned(),
@@ -453,7 +301,7 @@ fn label(arguments: &Arguments, default: &str) -> Result<object::Label, lexopt::
     })
 }
 
-fn operand(arguments: &Arguments) -> PathBuf {
+pub(super) fn operand(arguments: &Arguments) -> PathBuf {
     arguments
         .operands
         .first()
@@ -485,7 +333,7 @@ fn is_free(path: Option<&Path>) -> Result<(), Exit> {
     }
 }
 
-fn exit_of(result: Result<(), Exit>) -> Exit {
+pub(super) fn exit_of(result: Result<(), Exit>) -> Exit {
     match result {
         Ok(()) => Exit::Done,
         Err(exit) => exit,

@@ -3,6 +3,7 @@
 //! A signer that runs has the device to itself. Commands reach it through that signer's `connector_server`, or
 //! through the connector that both use; else they refuse, and never touch USB.
 
+mod import;
 mod keys;
 mod prepare;
 mod test;
@@ -34,7 +35,7 @@ pub(super) fn run(words: &[&str], arguments: &Arguments) -> Result<Exit, lexopt:
         [_, "test"] => test::run(arguments),
         [_, _, "list"] => Ok(keys::list(arguments)),
         [_, _, "generate"] => keys::generate(arguments),
-        [_, _, "import"] => keys::import(arguments),
+        [_, _, "import"] => import::import(arguments),
         _ => keys::export(arguments),
     }
 }
