@@ -11,13 +11,13 @@ import (
 func yubihsmCases() []Case {
 	const release = "v0.38.25"
 	return []Case{{
-		Name:  release + "/yubihsm",
+		Name: release + "/yubihsm",
 		Needs: []Binary{
 			nodeBinary(release),
 			cargoBinary("tmkms-yubihsm", "../../Cargo.toml", "--bin", "tmkms", "--features", "yubihsm"),
 			cargoBinary("mock-yubihsm", "../yubihsm/mock/Cargo.toml"),
 		},
-		Run:   func(t *T) { yubihsm(t, release) },
+		Run: func(t *T) { yubihsm(t, release) },
 	}}
 }
 
