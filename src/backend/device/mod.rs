@@ -132,10 +132,6 @@ pub struct Attached {
 }
 
 /// One chain's way to its key in a device.
-#[expect(
-    clippy::struct_field_names,
-    reason = "a public key is what it is called"
-)]
 pub struct Key {
     desk: Arc<Desk>,
     slot: usize,
