@@ -300,6 +300,9 @@ mod tests {
         fs::create_dir(path(&key)).unwrap();
         let error = find(&key, &PublicKey([7; 32])).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+        assert!(remove(&key).is_err());
+        assert!(is_removable(&key));
+        assert!(!is_removable(&scratch.path("no/such/place.key")));
     }
 
     #[test]
