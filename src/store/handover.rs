@@ -144,6 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn a_format_is_named_by_its_word_alone() {
+        let formats = ["filepv", "tmkms", "horcrux", "FilePV", ""].map(Format::from_word);
+        assert_eq!(
+            formats,
+            [Some(Format::FilePv), Some(Format::Tmkms), None, None, None]
+        );
+    }
+
+    #[test]
     fn filepv_says_every_position() {
         for position in positions() {
             let text = filepv(&Watermark::at(position), None);

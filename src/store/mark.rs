@@ -244,6 +244,7 @@ impl fmt::Display for Void {
 mod tests {
     use super::*;
     use crate::files::scratch::Scratch;
+    use crate::types::{ChainId, Height, Round, Timestamp, Vote, VoteKind};
 
     fn mark(origin: Option<PathBuf>) -> Mark {
         Mark {
@@ -278,6 +279,27 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn a_mark_holds_what_the_node_signed_last() {
+        let scratch = Scratch::new();
+        let key = scratch.file("a.key", b"key", 0o600);
+        let vote = Vote {
+            kind: VoteKind::Precommit,
+            height: Height::new(12).unwrap(),
+            round: Round::ZERO,
+            block_id: None,
+            timestamp: Timestamp::GO_ZERO,
+        };
+        let signed = SignBytes::vote(&ChainId::new("mark-1").unwrap(), &vote);
+        let left = Mark {
+            watermark: Watermark::signed(signed),
+            ..mark(None)
+        };
+        assert!(leave(&key, &left).unwrap());
+        let found = find(&key, &PublicKey([7; 32])).unwrap();
+        assert!(matches!(found, Found::Valid(found) if *found == left));
+    }
+
     /// Linux takes paths of up to 4,095 bytes, and a quote in one is written as two.
     #[test]
     fn a_mark_holds_the_longest_path() {
@@ -300,6 +322,9 @@ mod tests {
         fs::create_dir(path(&key)).unwrap();
         let error = find(&key, &PublicKey([7; 32])).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+        assert!(remove(&key).is_err());
+        assert!(is_removable(&key));
+        assert!(!is_removable(&scratch.path("no/such/place.key")));
     }
 
     #[test]
