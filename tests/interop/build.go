@@ -70,7 +70,7 @@ func build(ctx context.Context, w *World, cases []Case) error {
 			}
 			continue
 		}
-		if b == ledgerBinary() {
+		if b.Name == ledgerBinary().Name {
 			if err := installLedger(ctx, w); err != nil {
 				return err
 			}
