@@ -100,6 +100,8 @@ yubihsm:
 	$(CARGO) clippy --locked --features yubihsm --lib --bins -- -D warnings
 	$(CARGO) clippy --locked --features yubihsm --all-targets -- -D warnings $(RELAXED)
 	$(CARGO) test --locked --features yubihsm --lib --test yubihsm --test layers --test commands --test operator
+	$(CARGO) build --locked --features yubihsm --bins --example demo
+	YUBIHSM=target/mock-yubihsm/debug/mock-yubihsm $(CARGO) run --locked --quiet --features yubihsm --example demo
 	$(MAKE) --no-print-directory deps FEATURES=yubihsm
 
 # The real binary against the app of a Ledger, played by tests/ledger/app.

@@ -256,6 +256,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_malformed_is_said() {
+        for (malformed, text) in [
+            (Malformed::Truncated, "ends within a field"),
+            (Malformed::Varint, "more than ten bytes"),
+            (Malformed::Tag, "no valid number or type"),
+            (Malformed::Trailing, "bytes follow"),
+            (Malformed::WireType { field: 7 }, "field 7 "),
+        ] {
+            assert!(malformed.to_string().contains(text), "{malformed}");
+        }
+    }
+
+    #[test]
     fn reads_each_type_and_no_other() {
         let varint = only(b"\x08\x96\x01").unwrap();
         assert_eq!((varint.number(), varint.varint()), (1, Ok(150)));

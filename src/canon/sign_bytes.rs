@@ -346,6 +346,21 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_parse_says_why() {
+        use core::error::Error as _;
+        for (error, text) in [
+            (ParseError::Malformed(Malformed::Varint), "are damaged"),
+            (ParseError::Value, "a value that is never signed"),
+            (ParseError::Encoding, "not encoded as CometBFT"),
+        ] {
+            assert!(error.to_string().contains(text), "{error}");
+            let cause = error.source().map(ToString::to_string);
+            let malformed = matches!(error, ParseError::Malformed(_));
+            assert_eq!(cause, malformed.then(|| Malformed::Varint.to_string()));
+        }
+    }
+
+    #[test]
     fn the_longest_sign_bytes_have_exactly_the_maximum_length() {
         let chain_id = ChainId::new(&"x".repeat(50)).unwrap();
         let proposal = Proposal {
@@ -369,6 +384,7 @@ mod tests {
             assert_eq!(parsed.slot(), made.slot());
             assert_eq!(parsed.timestamp(), made.timestamp());
             assert_eq!(parsed.block_hash(), made.block_hash());
+            assert_eq!(parsed.block_id().map(|id| id.hash), made.block_hash());
             assert_eq!(parsed.chain_id(), made.chain_id());
         }
     }

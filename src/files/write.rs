@@ -66,16 +66,16 @@ pub fn replace_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error>
 ///
 /// [`Problem::Exists`] if anything else has the name `to`; the system's. Nothing is ever overwritten.
 pub fn move_aside(path: &Path, to: &Path) -> Result<(), Error> {
-    let known = path
+    let kind = path
         .symlink_metadata()
         .map_err(Error::system(path, "examine"))?;
-    if !known.is_file() && !known.is_symlink() {
+    if !kind.is_file() && !kind.is_symlink() {
         return Err(Error::new(path, Problem::NotAFile));
     }
     let linked = match linkat(CWD, path, CWD, to, AtFlags::empty()) {
         Ok(()) => true,
         // One that was cut short has linked it already.
-        Err(Errno::EXIST) if is_at(to, &known) => true,
+        Err(Errno::EXIST) if are_one(path, to) => true,
         Err(Errno::EXIST) => return Err(Error::new(to, Problem::Exists)),
         // No links here, or none to a file of somebody else's.
         Err(_) => {
@@ -83,14 +83,14 @@ pub fn move_aside(path: &Path, to: &Path) -> Result<(), Error> {
             false
         }
     };
-    let mode = known.permissions().mode() & 0o7777;
-    if known.is_file() && mode & 0o7077 != 0 {
+    let mode = kind.permissions().mode() & 0o7777;
+    if kind.is_file() && mode & 0o7077 != 0 {
         fs::set_permissions(to, fs::Permissions::from_mode(mode & 0o700))
             .map_err(Error::system(to, "chmod"))?;
     }
     sync_directory(to)?;
     if linked {
-        if !is_at(path, &known) {
+        if !are_one(path, to) {
             return Err(Error::new(path, Problem::Changed));
         }
         fs::remove_file(path).map_err(Error::system(path, "remove"))?;
@@ -100,10 +100,10 @@ pub fn move_aside(path: &Path, to: &Path) -> Result<(), Error> {
     sync_directory(path)
 }
 
-/// Whether a name, not what it leads to, is of this file.
-fn is_at(path: &Path, known: &fs::Metadata) -> bool {
-    path.symlink_metadata()
-        .is_ok_and(|named| (named.dev(), named.ino()) == (known.dev(), known.ino()))
+/// Whether two names, not what they lead to, are of one file.
+fn are_one(one: &Path, other: &Path) -> bool {
+    let inode = |path: &Path| path.symlink_metadata().map(|it| (it.dev(), it.ino()));
+    matches!((inode(one), inode(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Gives the file that `path` leads to a second name, `to`, so that it is kept when `path` is replaced.

@@ -278,6 +278,51 @@ mod tests {
         ));
     }
 
+    /// Linux takes paths of up to 4,095 bytes, and a quote in one is written as two.
+    #[test]
+    fn a_mark_holds_the_longest_path() {
+        let scratch = Scratch::new();
+        let key = scratch.file("a.key", b"key", 0o600);
+        let origin = PathBuf::from("\"".repeat(4095));
+        assert!(leave(&key, &mark(Some(origin.clone()))).unwrap());
+        let found = find(&key, &PublicKey([7; 32])).unwrap();
+        assert!(matches!(found, Found::Valid(found) if found.origin == Some(origin)));
+    }
+
+    #[test]
+    fn a_mark_that_is_no_text_is_damage_and_one_that_cannot_be_read_is_neither_void_nor_absent() {
+        let scratch = Scratch::new();
+        let key = marked(&scratch);
+        fs::write(path(&key), b"\xff").unwrap();
+        let found = find(&key, &PublicKey([7; 32])).unwrap();
+        assert!(matches!(found, Found::Void(Void::Damaged)));
+        remove(&key).unwrap();
+        fs::create_dir(path(&key)).unwrap();
+        let error = find(&key, &PublicKey([7; 32])).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+    }
+
+    #[test]
+    fn no_mark_is_left_of_an_origin_that_is_no_text() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let scratch = Scratch::new();
+        let key = scratch.file("a.key", b"key", 0o600);
+        let origin = PathBuf::from(std::ffi::OsString::from_vec(b"/node/\xff".to_vec()));
+        assert!(!leave(&key, &mark(Some(origin))).unwrap());
+        assert_eq!(scratch.names(), ["a.key"]);
+    }
+
+    #[test]
+    fn a_void_mark_says_why() {
+        for (void, text) in [
+            (Void::Damaged, "it is damaged"),
+            (Void::OtherKey, "for another key"),
+            (Void::Copied, "a copy or came from a backup"),
+        ] {
+            assert!(void.to_string().contains(text), "{void}");
+        }
+    }
+
     #[test]
     fn a_mark_of_another_key_is_void() {
         let scratch = Scratch::new();

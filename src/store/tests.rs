@@ -400,6 +400,63 @@ fn what_keeps_a_state_from_opening_is_said() {
 }
 
 #[test]
+fn a_copy_that_comes_back_repeats_its_own_slot_only_if_both_signed_the_same_there() {
+    let ours = Watermark::signed(precommit(5, Some(1), 0));
+    let position = ours.position();
+    for (brought, expected) in [
+        (ours, ours),
+        (
+            Watermark::signed(precommit(5, Some(2), 0)),
+            Watermark::at(position),
+        ),
+        (Watermark::at(position), Watermark::at(position)),
+        (
+            Watermark::signed(precommit(6, Some(2), 0)),
+            Watermark::signed(precommit(6, Some(2), 0)),
+        ),
+    ] {
+        let scratch = Scratch::new();
+        let path = scratch.path("state.json");
+        create(&path, ours, None).leave().retire().unwrap();
+        let Err(OpenError::Retired(retired)) = look(&path) else {
+            panic!("not retired");
+        };
+        let store = retired.reinstate(&brought).unwrap();
+        assert_eq!(store.watermark(), &expected, "{brought:?}");
+    }
+}
+
+#[test]
+fn a_foreign_state_is_replaced_by_a_lower_one_only_when_told() {
+    let scratch = Scratch::new();
+    let path = scratch.path("state.json");
+    fs::write(&path, filepv(&precommit(8, Some(1), 50), &key())).unwrap();
+    let Found::Foreign(foreign) = look(&path).unwrap() else {
+        panic!("not recognised");
+    };
+    let lower = Watermark::signed(precommit(3, Some(1), 0));
+    let Adopted { store, kept } = foreign.replace(&lower).unwrap();
+    assert_eq!(store.watermark(), &lower);
+    assert_eq!(kept, scratch.path("state.json.old-filepv"));
+}
+
+#[test]
+fn a_state_in_the_place_of_a_new_one_no_longer_follows_the_node() {
+    let scratch = Scratch::new();
+    let origin = scratch.path("priv_validator_state.json");
+    let path = scratch.path("state.json");
+    drop(create(&path, Watermark::ZERO, Some(origin.clone())));
+    let Found::Ours(ready) = look(&path).unwrap() else {
+        panic!("there is no state of ours");
+    };
+    let told = Watermark::signed(precommit(3, Some(1), 0));
+    let mut store = ready.replace(&told).unwrap().store;
+    fs::write(&origin, filepv(&precommit(9, Some(1), 0), &key())).unwrap();
+    assert!(!store.refresh().unwrap());
+    assert_eq!(store.watermark(), &told);
+}
+
+#[test]
 fn what_is_no_state_is_told_apart() {
     let scratch = Scratch::new();
     let path = scratch.path("state.json");
@@ -434,6 +491,46 @@ fn filepv(sign_bytes: &SignBytes, signer: &SigningKey) -> String {
             .unwrap()
             .to_uppercase(),
     )
+}
+
+#[test]
+fn a_foreign_state_counts_as_far_as_the_higher_of_what_it_says_and_what_it_signed() {
+    let sign_bytes = precommit(8, Some(1), 50);
+    let text = filepv(&sign_bytes, &key());
+    for (height, expected) in [
+        (7, Watermark::signed(sign_bytes)),
+        (8, Watermark::signed(sign_bytes)),
+        (
+            9,
+            Watermark::at(Position::new(9, 0, Some(Step::Precommit)).unwrap()),
+        ),
+    ] {
+        let text = text.replace(r#""8""#, &format!(r#""{height}""#));
+        let foreign = foreign::read(text.as_bytes()).unwrap();
+        assert_eq!(foreign.unchecked_watermark(), expected, "{text}");
+        assert_eq!(foreign.chain_id(), Some(chain()));
+    }
+}
+
+#[test]
+fn an_origin_that_cannot_be_read_is_not_one_that_is_missing() {
+    let scratch = Scratch::new();
+    let ours = key().public_key();
+    let missing = scratch.path("missing.json");
+    assert!(matches!(origin::read(&missing, &chain(), &ours), Ok(None)));
+    let folder = scratch.path("folder");
+    fs::create_dir(&folder).unwrap();
+    let not_below = scratch.file("file", b"", 0o600).join("state.json");
+    for path in [&folder, &not_below] {
+        let Err(error) = origin::read(path, &chain(), &ours) else {
+            panic!("{} was read", path.display());
+        };
+        assert!(matches!(error, OriginError::File(_)), "{error}");
+        assert!(
+            error.to_string().contains(path.to_str().unwrap()),
+            "{error}"
+        );
+    }
 }
 
 #[test]

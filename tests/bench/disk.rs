@@ -20,6 +20,7 @@ pub fn run(places: &[&str]) -> io::Result<()> {
     for place in places {
         let place = fs::canonicalize(place)?;
         let name = file_system(&place);
+        let told = place.file_name().unwrap_or_default().to_string_lossy();
         let before = Device::below(&name);
         let samples = commits(&place, COUNT)?;
         let after = Device::below(&name);
@@ -32,7 +33,7 @@ pub fn run(places: &[&str]) -> io::Result<()> {
             _ => String::new(),
         };
         table.row(
-            &name,
+            &format!("{told}: {name}"),
             &[
                 format!("{:.0}", micros(samples.median())),
                 format!("{:.0}", micros(samples.quantile(990))),

@@ -283,7 +283,7 @@ fn a_state_file_twice_is_told_once() {
 #[test]
 fn a_backend_that_is_not_compiled_in() {
     let edited = Edited::new("backend");
-    for (table, name, is_built) in [
+    for (table, name, is_there) in [
         (
             "[[providers.ledgertm]]\nchain_ids = [\"test-1\"]\n",
             "ledgertm",
@@ -300,7 +300,7 @@ fn a_backend_that_is_not_compiled_in() {
             cfg!(feature = "fortanixdsm"),
         ),
     ] {
-        if is_built {
+        if is_there {
             continue;
         }
         edited.write(0, "", table);

@@ -126,7 +126,11 @@ fn every_problem_is_told_in_one_run_in_the_order_of_the_file_and_nothing_is_touc
         .into_iter()
         .map(|problem| problem.message)
         .collect();
-    for (at, part) in PROBLEMS {
+    // One of them is none in a build that has a Ledger.
+    let expected = PROBLEMS
+        .iter()
+        .filter(|(_, part)| !(cfg!(feature = "ledger") && *part == "no ledgertm"));
+    for (at, part) in expected.clone() {
         let place = format!("tmkms.toml:{at}: ");
         assert!(
             found
@@ -144,7 +148,7 @@ fn every_problem_is_told_in_one_run_in_the_order_of_the_file_and_nothing_is_touc
     };
     let order: Vec<_> = found.iter().map(places).collect();
     assert!(order.is_sorted(), "{ran}");
-    assert_eq!(found.len(), PROBLEMS.len(), "{ran}");
+    assert_eq!(found.len(), expected.count(), "{ran}");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! `make demo`: the real program with a stand-in validator, from an empty directory to a refused double sign.
 //!
 //! Everything that is printed as done was checked; the first thing that is not as claimed ends it with
-//! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it; `DSM=PATH` has the key
-//! in the stand-in for Fortanix DSM that is there, `YUBIHSM=PATH` in the fake YubiHSM 2.
+//! exit code 1. `TMKMS=PATH` shows another binary than the one that was built with it; `DSM=PATH`,
+//! `LEDGER=PATH` and `YUBIHSM=PATH` have the key in the stand-in for a device that is there.
 
 mod dsm;
+mod ledger;
+mod stand_in;
 #[path = "../validator/mod.rs"]
 mod validator;
 mod yubihsm;
@@ -16,6 +18,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use ct_codecs::{Encoder, Hex};
+use stand_in::StandIn;
 use validator::{Block, Connection, Process, ProposalRequest, Reply, Validator, VoteRequest};
 
 const CHAIN: &str = "demo-1";
@@ -91,19 +94,15 @@ impl Demo {
             &addr,
             text(&self.home)?,
         ])?;
-        let service = match (std::env::var_os("DSM"), std::env::var_os("YUBIHSM")) {
-            (Some(program), _) => Some((
-                "the stand-in for Fortanix DSM",
-                dsm::serve(program.as_ref(), &self.home, CHAIN)?,
-            )),
-            (None, Some(program)) => Some((
-                "the fake YubiHSM 2",
-                yubihsm::serve(program.as_ref(), &self.home, CHAIN)?,
-            )),
-            (None, None) => None,
+        let stand_in = stand_in::start(&self.home)?;
+        let is_ledger = stand_in.as_ref().is_some_and(|device| device.is_ledger);
+        let extension = if is_ledger {
+            Extension::Without
+        } else {
+            Extension::With
         };
-        let printed = if let Some((name, _)) = &service {
-            println!("  (the provider is now {name}, and the key is in it)");
+        let printed = if let Some(StandIn { name, .. }) = &stand_in {
+            println!("  (the provider is now the stand-in for {name}, and the key is in it)");
             self.command(&["state", "init", "-c", text(&config)?, CHAIN])?;
             self.command(&["check", "-c", text(&config)?])?
         } else {
@@ -119,12 +118,12 @@ impl Demo {
 
         title("Ten heights; each signature is verified as a node would");
         for height in 1..=HEIGHTS {
-            sign_height(&mut node, &public_key, height)?;
+            sign_height(&mut node, &public_key, height, extension)?;
         }
         log_lines(&mut signer, 4);
 
         title("The node asks for a second block at a height that is signed");
-        let last = precommit(HEIGHTS);
+        let last = precommit(HEIGHTS, extension);
         let other = last.clone().with_block(Some(Block::numbered(666)));
         let first = node.sign_vote(&last)?;
         refused(&node.sign_vote(&other)?)?;
@@ -137,15 +136,21 @@ impl Demo {
         let mut node = self.connect(&mut signer)?;
         refused(&node.sign_vote(&other)?)?;
         let again = node.sign_vote(&last)?;
-        again.accepted()?;
-        if again.signature != first.signature {
+        if is_ledger {
+            let text = again
+                .accepted()
+                .err()
+                .ok_or("the app has signed a slot twice")?;
+            println!("  the app signs nothing twice, the same block neither: {text}");
+        } else if again.accepted()? != first.signature {
             return Err("the block that was signed got another signature".into());
+        } else {
+            println!(
+                "  the block that was signed before gets its old signature: {}",
+                hex(&again.signature, 12)?
+            );
         }
-        println!(
-            "  the block that was signed before gets its old signature: {}",
-            hex(&again.signature, 12)?
-        );
-        sign_height(&mut node, &public_key, HEIGHTS + 1)?;
+        sign_height(&mut node, &public_key, HEIGHTS + 1, extension)?;
 
         title("Asked to stop (SIGTERM)");
         let status = signer.stop(PATIENCE)?.ok_or("it did not stop")?;
@@ -210,18 +215,32 @@ fn block(height: i64) -> Block {
     Block::numbered(height.unsigned_abs())
 }
 
-fn precommit(height: i64) -> VoteRequest {
-    VoteRequest::precommit(CHAIN, height, 0)
-        .with_block(Some(block(height)))
-        .with_extension(b"what the application adds")
+/// Whether precommits have a vote extension: a Ledger signs none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extension {
+    With,
+    Without,
+}
+
+fn precommit(height: i64, extension: Extension) -> VoteRequest {
+    let vote = VoteRequest::precommit(CHAIN, height, 0).with_block(Some(block(height)));
+    match extension {
+        Extension::With => vote.with_extension(b"what the application adds"),
+        Extension::Without => vote,
+    }
 }
 
 /// What a node that proposes asks for in a height that goes well.
-fn sign_height(node: &mut Connection, key: &[u8; 32], height: i64) -> Result<()> {
+fn sign_height(
+    node: &mut Connection,
+    key: &[u8; 32],
+    height: i64,
+    extension: Extension,
+) -> Result<()> {
     let began = Instant::now();
     let proposal = ProposalRequest::new(CHAIN, height, 0).with_block(Some(block(height)));
     let prevote = VoteRequest::prevote(CHAIN, height, 0).with_block(Some(block(height)));
-    let precommit = precommit(height);
+    let precommit = precommit(height, extension);
     let replies = [
         ("proposal", node.sign_proposal(&proposal)?),
         ("prevote", node.sign_vote(&prevote)?),
@@ -239,14 +258,18 @@ fn sign_height(node: &mut Connection, key: &[u8; 32], height: i64) -> Result<()>
             return Err(format!("the {what}'s signature at height {height} is wrong").into());
         }
     }
-    if !replies[2]
-        .1
-        .signs_extension(key, &precommit.extension_sign_bytes())
+    let extended = &replies[2].1;
+    if extension == Extension::With
+        && !extended.signs_extension(key, &precommit.extension_sign_bytes())
     {
         return Err(format!("the extension's signature at height {height} is wrong").into());
     }
     println!(
-        "  height {height:>2}: proposal, prevote, precommit and its extension, all four valid, {:.1} ms",
+        "  height {height:>2}: {}, {:.1} ms",
+        match extension {
+            Extension::With => "proposal, prevote, precommit and its extension, all four valid",
+            Extension::Without => "proposal, prevote and precommit, all three valid",
+        },
         took.as_secs_f64() * 1000.0
     );
     Ok(())

@@ -1,9 +1,9 @@
 //! The demo's key in a stand-in for Fortanix DSM.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::stand_in::replace_provider;
 use super::validator::Process;
 use super::{PATIENCE, Result, text};
 
@@ -20,18 +20,4 @@ pub(super) fn serve(program: &Path, home: &Path, chain: &str) -> Result<Process>
     );
     replace_provider(home, &provider)?;
     Ok(service)
-}
-
-/// Has the configuration name another provider than `init` has.
-pub(super) fn replace_provider(home: &Path, provider: &str) -> Result<()> {
-    let config = home.join("tmkms.toml");
-    let before = fs::read_to_string(&config)?;
-    // So that `check` prints the key as the demo compares it.
-    let before = before.replace("{ type = \"cosmos-json\" }", "{ type = \"hex\" }");
-    let (head, rest) = before
-        .split_once("[[providers.softsign]]")
-        .ok_or("no provider to replace")?;
-    let (_, tail) = rest.split_once("[[validator]]").ok_or("no validator")?;
-    fs::write(&config, format!("{head}{provider}[[validator]]{tail}"))?;
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use super::dsm::replace_provider;
+use super::stand_in::replace_provider;
 use super::validator::Process;
 use super::{PATIENCE, Result};
 

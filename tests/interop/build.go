@@ -70,18 +70,6 @@ func build(ctx context.Context, w *World, cases []Case) error {
 			}
 			continue
 		}
-		if b.Name == withYubihsm().Name {
-			if err := installYubihsm(ctx, w); err != nil {
-				return err
-			}
-			continue
-		}
-		if b.Name == ledgerBinary().Name {
-			if err := installLedger(ctx, w); err != nil {
-				return err
-			}
-			continue
-		}
 		args := []string{"build", "-trimpath", "-modfile=" + b.Release + ".mod", "-o", w.Bin(b.Name)}
 		if b.Release == "v1.0.1" {
 			args = append(args, "-tags=v1")
@@ -110,6 +98,9 @@ func cargo(ctx context.Context, w *World, b Binary) error {
 	built := b.Name
 	if at := slices.Index(b.Cargo, "--bin"); at >= 0 {
 		built = b.Cargo[at+1]
+	}
+	if at := slices.Index(b.Cargo, "--example"); at >= 0 {
+		built = filepath.Join("examples", b.Cargo[at+1])
 	}
 	program, err := os.ReadFile(filepath.Join(target, "debug", built))
 	if err != nil {

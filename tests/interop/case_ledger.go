@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,14 +19,18 @@ func ledgerCases() []Case {
 	for _, release := range []string{"v0.34.35", "v0.37.18", "v0.38.25", "v1.0.1"} {
 		cases = append(cases, Case{
 			Name:  "ledger/" + release,
-			Needs: []Binary{nodeBinary(release), ledgerBinary()},
+			Needs: append(ledgerBinaries(), nodeBinary(release)),
 			Run:   func(t *T) { ledgerLife(t, release) },
 		})
 	}
 	return append(cases, Case{
 		Name:  "ledger/extensions",
-		Needs: []Binary{nodeBinary("v0.38.25"), ledgerBinary()},
+		Needs: append(ledgerBinaries(), nodeBinary("v0.38.25")),
 		Run:   func(t *T) { ledgerUnsigned(t, "v0.38.25") },
+	}, Case{
+		Name:  "ledger/demo",
+		Needs: ledgerBinaries(),
+		Run:   ledgerDemo,
 	})
 }
 
@@ -39,33 +42,14 @@ type Ledger struct {
 	Signer *Signer
 }
 
-// ledgerBinary stands for tmkms with a Ledger and for the device.
-func ledgerBinary() Binary { return Binary{Name: "ledger_app"} }
-
-// installLedger builds both. The release build of tmkms beside it is left as it is.
-func installLedger(ctx context.Context, w *World) error {
-	cargo := exec.CommandContext(ctx, "cargo", "build", "--locked", "--features", "ledger", "--bin", "tmkms", "--example", "ledger_app")
-	cargo.Dir = filepath.Join(w.Work, "../../..")
-	if out, err := cargo.CombinedOutput(); err != nil {
-		return fmt.Errorf("cargo build with a Ledger (it needs libudev-dev and pkg-config): %w\n%s", err, out)
+// ledgerBinaries are tmkms with a Ledger, which needs libudev-dev and pkg-config, the device, and the demo.
+func ledgerBinaries() []Binary {
+	const manifest = "../../Cargo.toml"
+	return []Binary{
+		cargoBinary("tmkms-ledger", manifest, "--bin", "tmkms", "--features", "ledger"),
+		cargoBinary("ledger_app", manifest, "--example", "ledger_app", "--features", "ledger"),
+		cargoBinary("demo-ledger", manifest, "--example", "demo", "--features", "ledger"),
 	}
-	for _, name := range []string{"tmkms", "examples/ledger_app"} {
-		text, err := os.ReadFile(filepath.Join(cargo.Dir, "target/debug", name))
-		if err != nil {
-			return err
-		}
-		to := w.Bin(filepath.Base(name))
-		if name == "tmkms" {
-			to = w.Bin("tmkms-ledger")
-		}
-		if err := os.WriteFile(to+".new", text, 0o755); err != nil {
-			return err
-		}
-		if err := os.Rename(to+".new", to); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // newLedger starts the device, makes it the only validator of the node's chain, initialises it as
@@ -145,4 +129,18 @@ func ledgerUnsigned(t *T, release string) {
 	t.until(time.Minute, func() bool { return strings.Contains(node.Proc.Text(), words) },
 		func() string { return "waiting for the node to stop for want of an extension's signature" })
 	t.Notef("the node stops: %s", words)
+}
+
+// ledgerDemo is `make demo` with the key in the device.
+func ledgerDemo(t *T) {
+	demo := exec.CommandContext(t.ctx, t.Bin("demo-ledger"))
+	demo.Env = append(os.Environ(), "TMKMS="+t.Bin("tmkms-ledger"), "LEDGER="+t.Bin("ledger_app"))
+	output, err := demo.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	const words = "the app signs nothing twice"
+	if !strings.Contains(string(output), words) {
+		t.Fatalf("the demo did not say that %s:\n%s", words, output)
+	}
 }

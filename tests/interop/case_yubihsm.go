@@ -1,24 +1,23 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
 )
 
-// withYubihsm is the program with a backend that its default features lack, and the fake device.
-func withYubihsm() Binary { return Binary{Name: "tmkms-yubihsm"} }
-
 func yubihsmCases() []Case {
 	const release = "v0.38.25"
 	return []Case{{
-		Name:  release + "/yubihsm",
-		Needs: []Binary{nodeBinary(release), withYubihsm()},
-		Run:   func(t *T) { yubihsm(t, release) },
+		Name: release + "/yubihsm",
+		Needs: []Binary{
+			nodeBinary(release),
+			cargoBinary("tmkms-yubihsm", "../../Cargo.toml", "--bin", "tmkms", "--features", "yubihsm"),
+			cargoBinary("mock-yubihsm", "../yubihsm/mock/Cargo.toml"),
+		},
+		Run: func(t *T) { yubihsm(t, release) },
 	}}
 }
 
@@ -83,36 +82,4 @@ reconnect = true
 	result := t.Read(node, node.Key)
 	t.Signed(signer)
 	t.Notef("%d heights, above round 0: %v", result.Heights, result.Rounds)
-}
-
-// installYubihsm builds both programs, with everything checked that a debug build checks.
-func installYubihsm(ctx context.Context, w *World) error {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		return err
-	}
-	for _, b := range []struct{ name, manifest, target, features string }{
-		{"tmkms-yubihsm", "Cargo.toml", "target/debug/tmkms", "yubihsm"},
-		{"mock-yubihsm", "tests/yubihsm/mock/Cargo.toml", "target/mock-yubihsm/debug/mock-yubihsm", ""},
-	} {
-		args := []string{"build", "--locked", "--quiet", "--manifest-path", filepath.Join(root, b.manifest)}
-		if b.features != "" {
-			args = append(args, "--bin", "tmkms", "--features", b.features)
-		} else {
-			args = append(args, "--target-dir", filepath.Join(root, "target/mock-yubihsm"))
-		}
-		cmd := exec.CommandContext(ctx, "cargo", args...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("cargo build %s: %w\n%s", b.name, err, out)
-		}
-		// Copied: another build may put another program there.
-		bytes, err := os.ReadFile(filepath.Join(root, b.target))
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(w.Bin(b.name), bytes, 0o755); err != nil {
-			return err
-		}
-	}
-	return nil
 }

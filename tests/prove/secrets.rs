@@ -114,12 +114,12 @@ fn one(ground: &Ground, key_file: KeyFile, peer: Peer) -> Outcome {
     process.signal(Signal::TERM)?;
     in_its_last_call(process.id())?;
     let stopped = Memory::of(process.id())?;
+    let_go(process.id())?;
+    let _ = process.kill()?;
+    drop(silent);
     let none = stopped
         .search(0)
         .map_err(|error| format!("stopped: {error}"))?;
-    drop(silent);
-    let_go(process.id())?;
-    let _ = process.kill()?;
     ground.say(&format!(
         "two keys in seven forms and a passphrase, {} KiB searched: found {total} times while it signs, {none} times at \
          the end of a signer that was stopped",

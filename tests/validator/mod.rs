@@ -199,7 +199,11 @@ impl Stream {
     /// Fills `buffer` before `deadline`.
     fn fill(&mut self, deadline: Instant, mut buffer: &mut [u8]) -> io::Result<()> {
         while !buffer.is_empty() {
-            let read = self.read_until(deadline, buffer)?;
+            let read = match self.read_until(deadline, buffer) {
+                // What a read with a deadline says after the process was stopped and went on.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

@@ -132,14 +132,10 @@ pub struct Attached {
 }
 
 /// One chain's way to its key in a device.
-#[expect(
-    clippy::struct_field_names,
-    reason = "the public half of it is called so everywhere"
-)]
 pub struct Key {
     desk: Arc<Desk>,
     slot: usize,
-    public_key: PublicKey,
+    known: PublicKey,
 }
 
 /// What keys and worker share.
@@ -258,7 +254,7 @@ impl Attached {
         Key {
             desk: Arc::clone(&self.desk),
             slot,
-            public_key,
+            known: public_key,
         }
     }
 }
@@ -285,7 +281,7 @@ impl Key {
         let progress = Arc::new(Progress(AtomicU8::new(WAITING)));
         let job = Job {
             slot: self.slot,
-            public_key: self.public_key,
+            public_key: self.known,
             work,
             progress: Arc::clone(&progress),
             reply,
@@ -339,7 +335,7 @@ impl Drop for Desk {
 
 impl Backend for Key {
     fn public_key(&self) -> PublicKey {
-        self.public_key
+        self.known
     }
 
     fn signs_extensions(&self) -> bool {

@@ -199,7 +199,7 @@ impl Fortanixdsm {
     /// Looks at the next key, if it is time.
     fn look_around(&mut self) -> Result<(), Fault> {
         let now = Instant::now();
-        if self.due > now || self.pause.is_some_and(|until| until > now) {
+        if self.due > now {
             return Ok(());
         }
         self.due = after(LOOK_EVERY);
@@ -251,6 +251,9 @@ impl Device for Fortanixdsm {
     }
 
     fn idle(&mut self) -> Result<(), Trouble> {
+        if self.is_paused() {
+            return Ok(());
+        }
         self.session
             .keep(after(self.timeout))
             .and_then(|()| self.look_around())
@@ -258,6 +261,9 @@ impl Device for Fortanixdsm {
     }
 
     fn settle(&mut self) -> Result<(), Trouble> {
+        if self.is_paused() {
+            return Ok(());
+        }
         self.session.renew(after(self.timeout));
         self.look_around()
             .map_err(|fault| self.noted(fault).into_trouble())
@@ -265,6 +271,11 @@ impl Device for Fortanixdsm {
 }
 
 impl Fortanixdsm {
+    /// Whether the service wants to be left alone.
+    fn is_paused(&self) -> bool {
+        self.pause.is_some_and(|until| until > Instant::now())
+    }
+
     /// Remembers a pause that the service asks for.
     fn noted(&mut self, fault: Fault) -> Fault {
         if let (Kind::Pause(pause), None) = (fault.kind, self.pause) {

@@ -74,6 +74,11 @@ pub(super) fn request(
         Credential::Token(token) => ("Bearer ", token),
     };
     let length = body.len().to_string();
+    let kind = if body.is_empty() {
+        ""
+    } else {
+        "\r\nContent-Type: application/json"
+    };
     let parts = [
         "POST ",
         act.path(),
@@ -82,7 +87,9 @@ pub(super) fn request(
         "\r\nAuthorization: ",
         scheme,
         secret,
-        "\r\nUser-Agent: tmkms\r\nAccept: application/json\r\nContent-Type: application/json\r\nContent-Length: ",
+        "\r\nUser-Agent: tmkms\r\nAccept: application/json",
+        kind,
+        "\r\nContent-Length: ",
         &length,
         "\r\n\r\n",
         body,
