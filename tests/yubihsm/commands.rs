@@ -351,13 +351,6 @@ fn the_self_test_uses_a_key_of_its_own_and_leaves_none() {
 fn detect_says_what_is_behind_the_connector() {
     let scene = Scene::new("detect", &[]);
     scene.provider(&[], "");
-    // As firmware 2.2 answers; the fake does not without a session.
-    scene.proxy.set(crate::proxy::Fault::Answer(
-        [&[
-            0x86, 0, 12, 2, 2, 0, 0x07, 0x5b, 0xcd, 0x15, 62, 3, 1, 2, 0x32,
-        ][..]]
-        .concat(),
-    ));
     let printed = scene.tmkms(&["yubihsm", "detect"]);
     assert!(
         printed.contains("- Serial #0123456789 (firmware 2.2.0)"),
@@ -367,4 +360,20 @@ fn detect_says_what_is_behind_the_connector() {
     let (code, printed) = scene.ends(&["yubihsm", "detect"]);
     assert_eq!(code, 7, "{printed}");
     assert!(printed.contains("error: "), "{printed}");
+}
+
+#[test]
+fn the_script_for_a_real_device_leaves_it_as_it_was() {
+    let scene = Scene::new("script", &["ed25519:1"]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yubihsm/real-device.sh");
+    let output = std::process::Command::new("sh")
+        .args([script, "-s", SERIAL, "-c", &scene.proxy.address])
+        .args(["-b", crate::scene::BINARY])
+        .env("IDLE", "0")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("# all well"), "{printed}");
+    assert_eq!(printed.matches("-> ok").count(), 8, "{printed}");
 }

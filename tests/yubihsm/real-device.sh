@@ -8,6 +8,9 @@
 # Without -p, the password that a new device has is tried. Stop whatever else uses the device first.
 set -eu
 
+# Longer than a session lasts, in seconds.
+idle_for=${IDLE:-35}
+
 serial='' auth=1 file='' connector='' tmkms=${TMKMS:-tmkms}
 while getopts s:a:p:c:b: flag; do
 	case $flag in
@@ -69,8 +72,8 @@ wrong_serial() {
 	grep -q 'serial number' "$home/said"
 }
 idle() {
-	echo 'the device is left alone for 35 s, longer than a session lasts'
-	sleep 35
+	echo "the device is left alone for $idle_for s"
+	sleep "$idle_for"
 	keys >"$home/idle"
 }
 
@@ -81,7 +84,7 @@ keys >"$home/before" 2>/dev/null || :
 step 'a wrong password is refused in words' wrong_password
 step 'a wrong serial number is refused in words' wrong_serial
 step 'a key of its own signs, is verified and deleted' "$tmkms" yubihsm test -c "$home/tmkms.toml" --count 20
-step 'opened again at once, ten times' sh -c "for i in 1 2 3 4 5 6 7 8 9 10; do '$tmkms' yubihsm keys list -c '$home/tmkms.toml' >/dev/null || exit 1; done"
+step 'opened again at once, five times' sh -c "for i in 1 2 3 4 5; do '$tmkms' yubihsm keys list -c '$home/tmkms.toml' >/dev/null || exit 1; done"
 step 'after a time without commands' idle
 printf '\n## the keys after\n'
 if keys >"$home/after" && cmp -s "$home/before" "$home/after"; then

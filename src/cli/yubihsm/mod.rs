@@ -323,12 +323,20 @@ fn detect(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Reads a line that may be a secret.
+/// Reads a line that may be a secret: past the buffer of the standard library, which nobody wipes.
 fn read_line() -> Zeroizing<String> {
-    let mut line = Zeroizing::new(String::with_capacity(LINE_ROOM));
-    // What cannot be read is an empty line.
-    let _ = std::io::stdin().read_line(&mut line);
-    line
+    // Room for all of it at once: what grows leaves copies behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(LINE_ROOM));
+    let mut byte = Zeroizing::new([0]);
+    while line.len() < LINE_ROOM {
+        match rustix::io::read(std::io::stdin(), &mut *byte) {
+            Ok(1) if *byte != [b'\n'] => line.extend_from_slice(&*byte),
+            Err(rustix::io::Errno::INTR) => {}
+            // What cannot be read is the end.
+            Ok(_) | Err(_) => break,
+        }
+    }
+    Zeroizing::new(String::from_utf8_lossy(&line).into_owned())
 }
 
 const LINE_ROOM: usize = 1024;
