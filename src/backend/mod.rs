@@ -3,9 +3,9 @@
 //! A backend signs what is on disk and nothing else: it is handed a [`Committed`] slot or an
 //! [`Extension`] of one, and neither can be made without the store. It does not judge.
 //!
-//! Another backend is one file or folder here that implements [`Device`], one cargo feature that includes
+//! Another backend is one file or folder here that implements `Device`, one cargo feature that includes
 //! `device`, one line among the providers of `config`, and one arm in `cli::device` that makes the device of
-//! what its provider says. Everything else is there: [`device`] gives it a thread of its own, a queue that is
+//! what its provider says. Everything else is there: `device` gives it a thread of its own, a queue that is
 //! fair between chains, deadlines, the way back after trouble, and the check of each signature before it
 //! leaves. Only a key in this process's memory, [`Softsign`], needs none of that and is a variant of [`Any`]
 //! by itself. Features only add.

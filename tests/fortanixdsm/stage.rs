@@ -53,8 +53,9 @@ impl Stage {
         let lines = [endpoint, ca_file, api_key, timeout];
         let lines = lines.iter().filter(|line| {
             let name = line.split(' ').next().unwrap();
-            !more.lines().any(|other| other.starts_with(name))
-                && !(name == "api_key_file" && more.contains("# no key"))
+            let is_replaced = more.lines().any(|other| other.starts_with(name));
+            let is_left_out = name == "api_key_file" && more.contains("# no key");
+            !is_replaced && !is_left_out
         });
         let lines: String = lines.map(|line| format!("{line}\n")).collect();
         let text = format!(

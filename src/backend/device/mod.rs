@@ -226,7 +226,7 @@ pub fn attach<D: Device>(device: D) -> io::Result<Attached> {
     let opened = told.recv_timeout(ATTACH_PATIENCE).unwrap_or_else(|_| {
         Err(OpenError::Away(Error::new(
             format!("it did not answer within {} s", ATTACH_PATIENCE.as_secs()),
-            "plug it out and in again if this lasts",
+            "if this lasts, plug a device out and in again, or look at the service",
         )))
     });
     Ok(Attached { desk, opened })
@@ -273,7 +273,7 @@ impl Key {
             Condition::Hung => {
                 return Err(Error::new(
                     format!("{name} still owes the answer to an earlier request"),
-                    "plug it out and in again if this lasts",
+                    "if this lasts, plug a device out and in again, or look at the service",
                 ));
             }
         }

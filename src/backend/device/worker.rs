@@ -155,7 +155,7 @@ impl<D: Device> Worker<'_, D> {
                 Some(Ok(other)) => {
                     return Err(Trouble::Refused(Error::new(
                         format!("it holds another key than this chain's, {}", other.to_hex()),
-                        "plug the right device in",
+                        "use the device or the service that has this chain's key",
                     )));
                 }
                 Some(Err(error)) => return Err(Trouble::Refused(error.clone())),

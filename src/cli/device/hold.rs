@@ -160,7 +160,7 @@ fn asked(
                     "{} is away, and no state of {} says which key it holds",
                     attached.name(), chain.id.value
                 ),
-                "plug it in and unlock it: once a state is there, the signer starts without the device as well".to_owned(),
+                "have it there for this once: with a state that names the key, the signer starts without it as well".to_owned(),
             );
         }
         return known;
