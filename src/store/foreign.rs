@@ -481,4 +481,30 @@ mod tests {
 
     /// A directory that lost its files is not a pass.
     const VECTORS: usize = 87;
+
+    #[test]
+    fn each_sentence_begins_with_the_files_name_and_says_what_it_is() {
+        for (bytes, said) in [
+            (&b""[..], "is empty"),
+            (&[0; 64], "nothing but zero bytes"),
+            (&[b' '; FOREIGN_MAX_LEN + 1], "has more than"),
+            (b"{", "JSON"),
+            (br#"{"priv_key": {}, "pub_key": {}}"#, "is a key"),
+            (b"{}", "is the state of no known program"),
+        ] {
+            let error = read(bytes).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        for (fault, said) in [
+            (Fault::Missing, "has no `round`"),
+            (Fault::Type, "has a `round` of the wrong JSON type"),
+            (Fault::Negative, "has a `round` below zero"),
+        ] {
+            let name = "round";
+            assert_eq!(ForeignError::Member { name, fault }.to_string(), said);
+        }
+        let names =
+            [Format::Tmkms, Format::FilePv, Format::Horcrux].map(|format| format.to_string());
+        assert_eq!(names, ["tmkms", "priv_validator_state.json", "horcrux"]);
+    }
 }
