@@ -296,4 +296,29 @@ mod tests {
             Err(OpenError::Damaged(Damage::OneRecord(_)))
         ));
     }
+
+    #[test]
+    fn what_is_handed_over_says_whether_it_is_retired_and_hands_out_its_last_bytes() {
+        let scratch = Scratch::new();
+        let height = crate::types::Height::new(8).unwrap();
+        let vote = crate::types::Vote {
+            kind: crate::types::VoteKind::Prevote,
+            height,
+            round: crate::types::Round::ZERO,
+            block_id: None,
+            timestamp: crate::types::Timestamp::new(1, 0).unwrap(),
+        };
+        let sign_bytes = crate::canon::SignBytes::vote(&chain(), &vote);
+        let (_, mut store) = made(&scratch, &at(7));
+        let Ok(Verdict::Permit(permit)) = store.judge(sign_bytes) else {
+            panic!("a new height is permitted");
+        };
+        let _ = store.commit(permit).unwrap();
+        let mut leaving = store.leave();
+        assert!(!leaving.is_retired());
+        leaving.retire().unwrap();
+        assert!(leaving.is_retired());
+        let recalled = leaving.recall().unwrap().unwrap();
+        assert_eq!(*recalled.sign_bytes(), sign_bytes);
+    }
 }
