@@ -500,6 +500,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Argon2 takes minutes under Miri")]
     fn a_later_version_is_told_from_damage() {
         let later = file().replace("key\": 1", "key\": 2");
         assert_eq!(error(&later), Some(SealedError::Version));
